@@ -33,6 +33,8 @@ impl Share {
     const TENANCIES: u64 = 4;
     /// Of `pidflow collect`, which has no flows, processes and sockets of its own.
     const COLLECTOR: u64 = 6;
+    /// Of `pidflow collect --glue`.
+    const GLUE: u64 = 30;
 }
 
 /// The memory that tables and queues may use together.
@@ -90,6 +92,11 @@ impl Budget {
     /// Memory for what is known of exporters (templates, names of interfaces), bytes.
     pub(crate) fn collector_bytes(self) -> usize {
         usize::try_from(self.share(Share::COLLECTOR)).unwrap_or(usize::MAX)
+    }
+
+    /// Memory for records that wait for those of other agents, bytes.
+    pub(crate) fn glue_bytes(self) -> usize {
+        usize::try_from(self.share(Share::GLUE)).unwrap_or(usize::MAX)
     }
 
     /// Memory for the addresses of pods and services, bytes.

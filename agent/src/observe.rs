@@ -166,6 +166,7 @@ impl Observers {
             host: Some(self.host.latest()),
             ledger: f.ledger.clone().map(Arc::new),
             collect: f.collect.clone(),
+            glue: f.glue,
             not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
             degraded: self.degraded(f, seconds, &losses, &tested),
             losses,

@@ -305,6 +305,17 @@ CREATE TABLE IF NOT EXISTS flows
     `IPV4_SRC_MASK` Nullable(UInt8) COMMENT 'Bits of the prefix with the source address (IPv4 or IPv6) in the exporter''s routing table; 0: unknown, or the default route.',
     `IPV4_DST_MASK` Nullable(UInt8) COMMENT 'Bits of the prefix with the destination address (IPv4 or IPv6) in the exporter''s routing table; 0: unknown, or the default route.',
     `DIRECTION` Nullable(UInt8) COMMENT 'Where the exporter observed the flow: 0 as it came in or unknown, 1 as it went out.',
+    `IS_GLUED` Nullable(UInt8) COMMENT '1: `pidflow collect --glue` put the record together from those of the agents at both ends; 0: of several agents, of which at most one is at an end. Absent: a record of one agent.',
+    `SRC_OBSERVER` LowCardinality(Nullable(String)) COMMENT 'Id of the agent from which the source end of a glued record is; absent: no agent is at that end.',
+    `SRC_OBSERVER_HOST` LowCardinality(Nullable(String)) COMMENT 'Name of the host of that agent.',
+    `DST_OBSERVER` LowCardinality(Nullable(String)) COMMENT 'Id of the agent from which the destination end of a glued record is; absent: no agent is at that end.',
+    `DST_OBSERVER_HOST` LowCardinality(Nullable(String)) COMMENT 'Name of the host of that agent.',
+    `OBSERVERS` LowCardinality(Nullable(String)) COMMENT 'Ids of all agents whose records a glued record was made from, joined by commas.',
+    `GLUED_RECORDS` Nullable(UInt64) COMMENT 'Number of records that a glued record was made from.',
+    `IN_PKTS_LOST` Nullable(Int64) COMMENT 'Packets from source to destination of the whole flow, as the agent at the source counted them, minus those that the agent at the destination counted. In the last record of a glued flow.',
+    `IN_BYTES_LOST` Nullable(Int64) COMMENT 'The same of bytes, IP header included.',
+    `OUT_PKTS_LOST` Nullable(Int64) COMMENT 'Packets from destination to source of the whole flow, as the agent at the destination counted them, minus those that the agent at the source counted.',
+    `OUT_BYTES_LOST` Nullable(Int64) COMMENT 'The same of bytes, IP header included.',
     `flow_start` DateTime64(3) ALIAS fromUnixTimestamp64Milli(assumeNotNull(toInt64(`FLOW_START_MILLISECONDS`))),
     `flow_end` DateTime64(3) ALIAS fromUnixTimestamp64Milli(assumeNotNull(toInt64(`FLOW_END_MILLISECONDS`)))
 )

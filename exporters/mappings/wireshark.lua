@@ -260,6 +260,17 @@ own[190] = { field = ProtoField.string("pidflow.dst_k8s_zone", "DST_K8S_ZONE"), 
 own[191] = { field = ProtoField.string("pidflow.dst_k8s_endpoint_of", "DST_K8S_ENDPOINT_OF"), text = true }
 own[157] = { field = ProtoField.uint32("pidflow.sampling_rate", "SAMPLING_RATE"), text = false }
 own[158] = { field = ProtoField.string("pidflow.other_elements", "OTHER_ELEMENTS"), text = true }
+own[159] = { field = ProtoField.uint8("pidflow.is_glued", "IS_GLUED"), text = false }
+own[160] = { field = ProtoField.string("pidflow.src_observer", "SRC_OBSERVER"), text = true }
+own[161] = { field = ProtoField.string("pidflow.src_observer_host", "SRC_OBSERVER_HOST"), text = true }
+own[162] = { field = ProtoField.string("pidflow.dst_observer", "DST_OBSERVER"), text = true }
+own[163] = { field = ProtoField.string("pidflow.dst_observer_host", "DST_OBSERVER_HOST"), text = true }
+own[164] = { field = ProtoField.string("pidflow.observers", "OBSERVERS"), text = true }
+own[165] = { field = ProtoField.uint32("pidflow.glued_records", "GLUED_RECORDS"), text = false }
+own[166] = { field = ProtoField.int64("pidflow.in_pkts_lost", "IN_PKTS_LOST"), text = false }
+own[167] = { field = ProtoField.int64("pidflow.in_bytes_lost", "IN_BYTES_LOST"), text = false }
+own[168] = { field = ProtoField.int64("pidflow.out_pkts_lost", "OUT_PKTS_LOST"), text = false }
+own[169] = { field = ProtoField.int64("pidflow.out_bytes_lost", "OUT_BYTES_LOST"), text = false }
 
 pidflow.fields = {}
 for _, of in ipairs({ ntop, own }) do

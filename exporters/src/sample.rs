@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use pidflow_schema::{
     Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Collected, Container, Counters, Dns,
-    DnsResponse, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http,
-    InitialSequences, InitiatorBasis, Login, Node, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps,
-    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Routing, Service, TcpDirection, TcpEnd,
-    TcpHealth, TcpState, Tls, Translation, Tunnel, TunnelKind,
+    DnsResponse, EndObserver, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Glued, Handshake, HostUsage,
+    Http, InitialSequences, InitiatorBasis, Login, Lost, Node, Owner, OwnerBasis, PacketDirection, PacketFigures,
+    PacketGaps, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Routing, Service,
+    TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, Translation, Tunnel, TunnelKind, UnknownCounters,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -41,16 +41,24 @@ pub fn record(n: u64) -> FlowRecord {
     let host = if n % 7 == 6 { "" } else { HOST };
     let host_usage =
         (!host.is_empty() && !n.is_multiple_of(4)).then_some(HostUsage { cpu_load: (n % 10_001) as u32, iowait: 12 });
+    let mut flow = flow(n);
+    let is_collected = n % 31 == 30;
+    if is_collected {
+        // As routers send it.
+        flow.reverse = Counters::UNKNOWN;
+        flow.forward.set(UnknownCounters::FRAME_OCTETS, None);
+    }
     FlowRecord {
         host: host.into(),
         observer: if host.is_empty() { "" } else { OBSERVER }.into(),
         host_usage,
-        flow: flow(n),
+        flow,
         source,
         destination,
         connect_error,
         is_own: n % 13 == 12,
-        collected: (n % 31 == 30).then(|| Box::new(collected(n))),
+        collected: is_collected.then(|| Box::new(collected(n))),
+        glued: (n % 37 == 36).then(|| Box::new(glued(n))),
     }
 }
 
@@ -73,6 +81,7 @@ pub fn full(n: u64) -> FlowRecord {
         connect_error: None,
         is_own: false,
         collected: None,
+        glued: None,
     }
 }
 
@@ -205,6 +214,25 @@ fn collected(n: u64) -> Collected {
     }
 }
 
+/// Of two agents, of which the later records of some are missing.
+fn glued(n: u64) -> Glued {
+    let lost = n as i64 % 5 - 2;
+    let at =
+        |name: &str| EndObserver { id: format!("{name}-{}", n % 7).into(), host: format!("{name}.example").into() };
+    Glued {
+        source: at("client"),
+        destination: at("server"),
+        observers: "client,server".into(),
+        records: 2 + n as u32 % 3,
+        lost: n.is_multiple_of(2).then_some(Lost {
+            packets: lost,
+            octets: lost * 1500,
+            reverse_packets: -lost,
+            reverse_octets: i64::MIN,
+        }),
+    }
+}
+
 /// To another destination, and every other one from another source.
 fn tcp(n: u64) -> TcpHealth {
     let end = TcpEnd::ALL.into_iter().nth(n as usize % 5);
@@ -282,6 +310,7 @@ const fn counters(n: u64, tcp_flags: u8) -> Counters {
         frame_octets: packets * 714 + n,
         tcp_flags,
         is_beyond_frame: n % 29 == 28,
+        unknown: UnknownCounters::NONE,
     }
 }
 

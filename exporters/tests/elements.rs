@@ -2,15 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 
 use pidflow_exporters::sample;
-use pidflow_schema::{Attribution, ELEMENTS, Flow, FlowRecord, Value};
+use pidflow_schema::{Attribution, Counters, ELEMENTS, Flow, FlowRecord, Value};
 
 fn blank() -> FlowRecord {
     let nowhere = (std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
-    FlowRecord::without_processes(Flow::new(0, nowhere, nowhere, (0, 0)), Attribution::Remote)
+    let flow =
+        Flow { forward: Counters::UNKNOWN, reverse: Counters::UNKNOWN, ..Flow::new(0, nowhere, nowhere, (0, 0)) };
+    FlowRecord::without_processes(flow, Attribution::Remote)
 }
 
 /// Elements that follow from others, or say less than the record has.
-const DERIVED: [&str; 24] = [
+const DERIVED: [&str; 25] = [
+    "IS_GLUED",
     "LAYER2_SEGMENT_ID",
     "IP_PROTOCOL_VERSION",
     "TCP_FLAGS",
@@ -67,6 +70,7 @@ fn every_element_that_is_not_derived_can_be_written() {
 fn a_value_of_another_type_or_out_of_range_leaves_the_record_as_it_is() {
     let values = [
         Value::Unsigned(u64::MAX),
+        Value::Signed(-1),
         Value::text("no such name"),
         Value::Time(7),
         Value::Mac([1; 6]),

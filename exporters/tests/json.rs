@@ -25,6 +25,7 @@ fn lines(template: &Template, keys: JsonKeys, records: &[FlowRecord]) -> Vec<Map
 fn expected(value: Value<'_>, data_type: DataType) -> serde_json::Value {
     match value {
         Value::Unsigned(v) => json!(v),
+        Value::Signed(v) => json!(v),
         Value::Text(t) => json!(&*t),
         Value::Ipv4(a) => json!(a.to_string()),
         Value::Ipv6(a) => json!(a.to_string()),

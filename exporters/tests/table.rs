@@ -17,6 +17,7 @@ fn values_have_the_type_of_their_element() {
                     e.data_type,
                     DataType::DateTimeSeconds | DataType::DateTimeMilliseconds | DataType::DateTimeNanoseconds
                 ),
+                Some(Value::Signed(_)) => e.data_type == DataType::Signed64,
                 Some(Value::Unsigned(_)) => matches!(
                     e.data_type,
                     DataType::Unsigned8 | DataType::Unsigned16 | DataType::Unsigned32 | DataType::Unsigned64

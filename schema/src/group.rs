@@ -1,7 +1,8 @@
 //! Groups of elements that a record has together.
 
 use crate::record::{
-    Application, Collected, FlowRecord, PacketFigures, Process, ProcessEnd, Protocol, TcpHealth, Translation, Tunnel,
+    Application, Collected, Counters, FlowRecord, PacketFigures, Process, ProcessEnd, Protocol, TcpHealth, Translation,
+    Tunnel,
 };
 
 /// Which records have an element.
@@ -144,9 +145,39 @@ pub enum Group {
     ApplicationRequest,
     /// A request of HTTP/1 was answered.
     HttpLatency,
+    /// Put together from the records of several agents.
+    Glued,
+    /// What was lost between the agents at both ends is known.
+    Lost,
+    /// The packets from source to destination are known.
+    Packets,
+    /// The bytes from source to destination are known.
+    Octets,
+    /// The bytes of whole frames from source to destination are known.
+    FrameOctets,
+    /// The packets from destination to source are known.
+    ReversePackets,
+    /// The bytes from destination to source are known.
+    ReverseOctets,
+    /// The bytes of whole frames from destination to source are known.
+    ReverseFrameOctets,
 }
 
 impl Group {
+    /// Whether it is that of a counter, of which a zero is a value.
+    #[must_use]
+    pub const fn is_counter(self) -> bool {
+        matches!(
+            self,
+            Self::Packets
+                | Self::Octets
+                | Self::FrameOctets
+                | Self::ReversePackets
+                | Self::ReverseOctets
+                | Self::ReverseFrameOctets
+        )
+    }
+
     /// Its bit in a set, which has 128.
     const fn bit(self) -> u128 {
         1 << self as u32
@@ -171,6 +202,12 @@ impl GroupSet {
     #[must_use]
     pub const fn contains(self, group: Group) -> bool {
         self.0 & group.bit() != 0
+    }
+
+    /// The groups in either set.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// The intersection of both sets.
@@ -233,6 +270,7 @@ impl FlowRecord {
         let icmp = |protocol| self.flow.protocol == protocol && self.flow.icmp_type_code.is_some();
         let set = GroupSet::EMPTY
             .with(Group::Always, true)
+            .union(counted(&self.flow.forward, &self.flow.reverse))
             .with(Group::Ipv4, self.flow.source.is_ipv4())
             .with(Group::Ipv6, self.flow.source.is_ipv6())
             .with(Group::Icmp, icmp(Protocol::ICMP))
@@ -247,7 +285,9 @@ impl FlowRecord {
             .with(Group::ConnectError, self.connect_error.is_some())
             .with(Group::Own, self.is_own)
             .with(Group::HttpLatency, self.flow.http_latency.is_some())
-            .with(Group::BeyondFrame, self.flow.forward.is_beyond_frame || self.flow.reverse.is_beyond_frame);
+            .with(Group::BeyondFrame, self.flow.forward.is_beyond_frame || self.flow.reverse.is_beyond_frame)
+            .with(Group::Glued, self.glued.is_some())
+            .with(Group::Lost, self.glued.as_ref().is_some_and(|glued| glued.lost.is_some()));
         let set = self.collected.as_deref().map_or(set, |collected| with_collected(set, collected));
         let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));
         let set = self.flow.translation.as_deref().map_or(set, |translation| with_translation(set, translation));
@@ -256,6 +296,17 @@ impl FlowRecord {
         let set = self.flow.application.as_deref().map_or(set, |application| with_application(set, application));
         with_end(with_end(set, &self.source, &SOURCE), &self.destination, &DESTINATION)
     }
+}
+
+/// The groups of the counters.
+const fn counted(forward: &Counters, reverse: &Counters) -> GroupSet {
+    GroupSet::EMPTY
+        .with(Group::Packets, forward.known_packets().is_some())
+        .with(Group::Octets, forward.known_octets().is_some())
+        .with(Group::FrameOctets, forward.known_frame_octets().is_some())
+        .with(Group::ReversePackets, reverse.known_packets().is_some())
+        .with(Group::ReverseOctets, reverse.known_octets().is_some())
+        .with(Group::ReverseFrameOctets, reverse.known_frame_octets().is_some())
 }
 
 fn with_collected(set: GroupSet, collected: &Collected) -> GroupSet {

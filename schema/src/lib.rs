@@ -27,10 +27,11 @@ pub use group::{Group, GroupSet};
 #[cfg(feature = "std")]
 pub use record::{
     Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Collected, Container, Counters, Dns,
-    DnsResponse, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowKey, FlowKeyBasis, FlowRecord, Handshake, HostUsage,
-    Http, InitialSequences, InitiatorBasis, Login, Node, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps,
-    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Routing, Service, TcpDirection, TcpEnd,
-    TcpHealth, TcpState, Tls, Translation, Tunnel, TunnelKind, kept_bytes,
+    DnsResponse, EndObserver, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowKey, FlowKeyBasis, FlowRecord, Glued,
+    Handshake, HostUsage, Http, InitialSequences, InitiatorBasis, Login, Lost, Node, Owner, OwnerBasis,
+    PacketDirection, PacketFigures, PacketGaps, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage,
+    Protocol, Routing, Service, TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, Translation, Tunnel, TunnelKind,
+    UnknownCounters, kept_bytes,
 };
 #[cfg(feature = "std")]
 pub use table::{ELEMENTS, by_name};

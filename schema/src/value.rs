@@ -44,6 +44,8 @@ pub enum Value<'a> {
     /// unsigned8 to unsigned64. The element's length is the number of octets sent; a value that does not fit is sent as
     /// the largest one that fits (saturated).
     Unsigned(u64),
+    /// signed64.
+    Signed(i64),
     /// UTF-8 text without a terminator.
     Text(Text<'a>),
     /// ipv4Address.
@@ -69,6 +71,13 @@ impl<'a> Value<'a> {
     pub fn number<T: TryFrom<u64>>(&self) -> Option<T> {
         let Self::Unsigned(n) = self else { return None };
         T::try_from(*n).ok()
+    }
+
+    /// The signed number, if it is one.
+    #[must_use]
+    pub const fn signed(&self) -> Option<i64> {
+        let Self::Signed(n) = self else { return None };
+        Some(*n)
     }
 
     /// The text as a shared string, if it is one.

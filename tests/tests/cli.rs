@@ -166,6 +166,35 @@ fn check_and_run_refuse_the_same() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
+/// `check` names the line of an address at which `collect` cannot receive; one that is in use may be that of a running agent.
+#[test]
+fn check_and_collect_refuse_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.toml");
+    let path = file.to_str().unwrap();
+    for (text, line, word) in [
+        ("[collect]\nnetflow = [\"0.0.0.0:70000\"]\n", "c.toml:2: ", "65535"),
+        ("[collect]\nsflow = [\"127.0.0.1\"]\n", "c.toml:2: ", "no port"),
+        ("[collect]\nnetflows = []\n", "c.toml:2: ", "netflow"),
+        ("[collect]\nnetflow = 2055\n", "c.toml:2: ", "sequence"),
+        ("[collect]\n\nsflow = [\"192.0.2.1:6343\"]\n", "c.toml:3: ", "192.0.2.1:6343"),
+        ("[collect]\nipfix-tcp = [\n  \"127.0.0.1:0\",\n  \"192.0.2.1:4739\"\n]\n", "c.toml:4: ", "192.0.2.1:4739"),
+        ("[collect]\nnetflow = [\"no-such-host.invalid:2055\"]\n", "c.toml:2: ", "no-such-host.invalid:2055"),
+        (
+            "[collect]\nnetflow = [\"127.0.0.1:36343\"]\nsflow = [\"127.0.0.1:36343\"]\n",
+            "c.toml:3: ",
+            "127.0.0.1:36343",
+        ),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        refuses(&["check", "--config", path], 2, &[line, word]);
+        refuses(&["collect", "--listen", "off", "--config", path], 2, &[word]);
+    }
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    std::fs::write(&file, format!("[collect]\nnetflow = [\"{}\"]\n", socket.local_addr().unwrap())).unwrap();
+    assert!(pidflow(&["check", "--config", path]).status.success());
+}
+
 #[test]
 fn check_makes_nothing() {
     let dir = tempfile::tempdir().unwrap();

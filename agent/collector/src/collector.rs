@@ -6,6 +6,7 @@ use pidflow_schema::{Enterprise, FlowRecord};
 
 use crate::counters::{Counters, Event, Protocol};
 use crate::draft::Origin;
+use crate::json::Lines;
 use crate::known::Known;
 use crate::sampling::Samplers;
 use crate::session::{Key, Session};
@@ -35,6 +36,7 @@ pub struct Collector {
     sessions: Sessions,
     counters: Counters,
     packets: sflow::Packets,
+    lines: Lines,
 }
 
 impl Collector {
@@ -46,6 +48,7 @@ impl Collector {
             sessions: Sessions::new(settings.limits),
             counters: Counters::default(),
             packets: sflow::Packets::default(),
+            lines: Lines::default(),
         }
     }
 
@@ -76,6 +79,10 @@ impl Collector {
             [0, 9, ..] => self.netflow9(datagram, exporter, now_ns, out),
             [0, 5, ..] => self.netflow5(datagram, exporter, now_ns, out),
             [0, 0, 0, 5, ..] => self.sflow(datagram, exporter, now_ns, out),
+            [b'{', ..] => {
+                self.json(datagram, exporter, now_ns, out);
+                Ok(())
+            }
             _ => Err(Event::UnknownVersion),
         };
         if let Err(why) = read {
@@ -110,6 +117,20 @@ impl Collector {
         let message = Message::netflow9(octets, now_ns)?;
         self.sets(&message, octets.len(), from, out);
         Ok(())
+    }
+
+    /// Lines of JSON, each of which is a record.
+    fn json(&mut self, octets: &[u8], from: SocketAddr, now_ns: u64, out: &mut Vec<FlowRecord>) {
+        self.counters.datagram(Protocol::Json, octets.len());
+        for line in octets.split(|octet| *octet == b'\n').filter(|line| !line.is_empty()) {
+            match self.lines.read(line, from, now_ns, (&self.known, &mut self.counters)) {
+                Ok(record) => {
+                    self.counters.record(Protocol::Json);
+                    out.push(record);
+                }
+                Err(why) => self.counters.event(why),
+            }
+        }
     }
 
     /// Counts a datagram, and takes out its session.

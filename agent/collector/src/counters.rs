@@ -11,11 +11,13 @@ pub enum Protocol {
     Ipfix,
     /// sFlow version 5.
     Sflow,
+    /// Lines of JSON, as pidflow writes them.
+    Json,
 }
 
 impl Protocol {
     /// All of them, in order.
-    pub const ALL: [Self; 4] = [Self::Netflow5, Self::Netflow9, Self::Ipfix, Self::Sflow];
+    pub const ALL: [Self; 5] = [Self::Netflow5, Self::Netflow9, Self::Ipfix, Self::Sflow, Self::Json];
 
     /// The name in metrics.
     #[must_use]
@@ -25,6 +27,7 @@ impl Protocol {
             Self::Netflow9 => "netflow-v9",
             Self::Ipfix => "ipfix",
             Self::Sflow => "sflow",
+            Self::Json => "json",
         }
     }
 }
@@ -86,6 +89,8 @@ events! {
     Options = "options",
     /// Samples of sFlow that contain counters and no packets, and samples of kinds that are not known.
     OtherSample = "other-sample",
+    /// Keys of JSON that are no names of elements, and were left out.
+    UnknownKey = "unknown-key",
     /// Values that do not fit their element, and were left out.
     BadValue = "bad-value",
     /// Texts that were cut, and lists of other elements that were not complete.

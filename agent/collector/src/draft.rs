@@ -52,7 +52,11 @@ pub(crate) struct Draft<'a> {
 impl<'a> Draft<'a> {
     pub(crate) fn new(known: &'a Known, counters: &'a mut Counters) -> Self {
         let none = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-        let flow = Flow::new(0, none, none, (0, 0));
+        let flow = Flow {
+            forward: pidflow_schema::Counters::UNKNOWN,
+            reverse: pidflow_schema::Counters::UNKNOWN,
+            ..Flow::new(0, none, none, (0, 0))
+        };
         Self {
             record: FlowRecord::without_processes(flow, Attribution::NotReported),
             known,
@@ -97,6 +101,16 @@ impl<'a> Draft<'a> {
         let (text, was_cut) = value::text(octets);
         self.counters.event_times(Event::Cut, u64::from(was_cut));
         text.is_empty() || write(&mut self.record, &pidflow_schema::Value::text(&text)).is_some()
+    }
+
+    /// Counts something about the record.
+    pub(crate) fn event(&mut self, event: Event) {
+        self.counters.event(event);
+    }
+
+    /// Keeps the times that were written into the record.
+    pub(crate) const fn keep_times(&mut self) {
+        self.times = [self.record.flow.first_ns, self.record.flow.last_ns];
     }
 
     fn put_special(&mut self, action: Action, octets: &[u8], header: &Header) -> bool {

@@ -1,4 +1,4 @@
-//! Datagrams of IPFIX, NetFlow v5 and v9 and sFlow v5 to flow records.
+//! Datagrams of IPFIX, NetFlow v5 and v9, sFlow v5 and lines of JSON to flow records.
 //!
 //! Pure: no sockets and no clock. [`Collector::datagram`] takes the octets, the address of the sender and the time, and
 //! appends records. Whatever is not a record is counted under an [`Event`]. Everything that is kept between datagrams
@@ -15,6 +15,7 @@ mod data;
 mod draft;
 mod field;
 mod header;
+mod json;
 mod known;
 mod netflow5;
 mod octets;

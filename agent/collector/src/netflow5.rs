@@ -93,7 +93,8 @@ impl<'a> Message<'a> {
         let next_hop = record.array::<4>()?;
         flow.interface_index = record.u16()?.into();
         let egress_interface = record.u16()?.into();
-        (flow.forward.packets, flow.forward.octets) = (record.u32()?.into(), record.u32()?.into());
+        flow.forward.set_packets(record.u32()?.into());
+        flow.forward.set_octets(record.u32()?.into());
         let times = [record.u32()?, record.u32()?].map(|uptime| self.header.time_of_uptime(uptime).unwrap_or(0));
         (flow.source_port, flow.destination_port) = (record.u16()?, record.u16()?);
         let [_, tcp_flags, protocol, tos] = record.array()?;

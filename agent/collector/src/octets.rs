@@ -60,6 +60,12 @@ pub(crate) fn is_zero(octets: &[u8]) -> bool {
     octets.iter().all(|octet| *octet == 0)
 }
 
+/// The signed number in up to eight octets, two's complement (RFC 7011 section 6.2); none: there are none, or more.
+pub(crate) fn signed(octets: &[u8]) -> Option<i64> {
+    let unused = 64_u32.checked_sub(8 * u32::try_from(octets.len()).ok()?)?;
+    unsigned(octets).map(|number| (number << unused).cast_signed() >> unused)
+}
+
 /// The unsigned number in up to eight octets (RFC 7011 section 6.2, reduced-size encoding); none: there are none, or more.
 #[inline]
 pub(crate) fn unsigned(octets: &[u8]) -> Option<u64> {

@@ -139,6 +139,7 @@ impl<'a> Compiler<'a> {
         let Some(element) = self.known.element(place) else { return false };
         match element.group {
             Group::Always => false,
+            group if group.is_counter() => false,
             Group::Ipv4 | Group::Ipv6 => true,
             _ => !self.is_pidflow,
         }

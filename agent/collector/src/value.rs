@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use pidflow_schema::{DataType, Value};
 
-use crate::octets::unsigned;
+use crate::octets::{signed, unsigned};
 
 /// Longest text of a record, bytes; the rest is cut off.
 const MAX_TEXT: usize = 8192;
@@ -17,6 +17,7 @@ pub(crate) fn plain(data_type: DataType, octets: &[u8]) -> Option<Value<'static>
         DataType::Unsigned8 | DataType::Unsigned16 | DataType::Unsigned32 | DataType::Unsigned64 => {
             unsigned(octets).map(Value::Unsigned)
         }
+        DataType::Signed64 => signed(octets).map(Value::Signed),
         DataType::Ipv4Address => octets.try_into().ok().map(|a: [u8; 4]| Value::Ipv4(Ipv4Addr::from(a))),
         DataType::Ipv6Address => octets.try_into().ok().map(|a: [u8; 16]| Value::Ipv6(Ipv6Addr::from(a))),
         DataType::MacAddress => octets.try_into().ok().map(Value::Mac),

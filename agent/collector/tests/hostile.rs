@@ -13,7 +13,7 @@ use pidflow_exporters::netflow9::{Netflow9Encoder, Netflow9Options};
 use pidflow_exporters::{Template, sample};
 use proptest::prelude::*;
 
-const LIMITS: Limits = Limits { max_bytes: 1 << 18, max_exporter_bytes: 1 << 16 };
+const LIMITS: Limits = Limits { max_bytes: 1 << 18, max_exporter_bytes: 1 << 17 };
 
 /// Well-formed datagrams of every protocol.
 static GOOD: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {

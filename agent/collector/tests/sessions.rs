@@ -185,7 +185,11 @@ fn netflow_v5_has_sampling_routing_and_types_of_icmp() {
     let came = take(&mut any(), &[header, tcp.concat(), icmp.concat()].concat());
     let flow = &came[0].flow;
     assert_eq!((flow.source_port, flow.destination_port, flow.protocol, flow.forward.tcp_flags), (1234, 443, 6, 0x13));
-    assert_eq!((flow.forward.packets, flow.forward.octets), (500, 50_000));
+    assert_eq!((flow.forward.known_packets(), flow.forward.known_octets()), (Some(500), Some(50_000)));
+    let unknown = ["OUT_PKTS", "OUT_BYTES", "IN_FRAME_BYTES", "OUT_FRAME_BYTES"];
+    for name in unknown {
+        assert_eq!((pidflow_schema::by_name(name).unwrap().read)(&came[0]), None, "{name} is not in the protocol");
+    }
     assert_eq!((NOW_NS - flow.first_ns, NOW_NS - flow.last_ns), (10_000_000_000, 1_000_000_000));
     assert_eq!(flow.end_reason, FlowEndReason::EndOfFlow);
     let collected = came[0].collected.as_ref().unwrap();
@@ -215,6 +219,7 @@ fn sflow_samples_become_records() {
     let flow = &came[0].flow;
     assert_eq!((flow.source.to_string().as_str(), flow.source_port, flow.destination_port), ("10.0.0.1", 53, 5353));
     assert_eq!((flow.forward.packets, flow.forward.octets, flow.forward.frame_octets), (512, 51_200, 512 * 114));
+    assert_eq!((flow.forward.unknown.is_empty(), flow.reverse.known_packets()), (true, None));
     let collected = came[0].collected.as_ref().unwrap();
     assert_eq!(
         (collected.exporter.to_string().as_str(), collected.domain, collected.sampling_rate),

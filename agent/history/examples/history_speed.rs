@@ -78,7 +78,7 @@ fn end(process: &Arc<Process>, numbers: &mut Numbers) -> ProcessEnd {
 fn counters(numbers: &mut Numbers) -> Counters {
     let packets = 4 + numbers.below(40);
     let octets = packets * (60 + numbers.below(900));
-    Counters { packets, octets, frame_octets: octets + 14 * packets, tcp_flags: 0x1b, is_beyond_frame: false }
+    Counters { packets, octets, frame_octets: octets + 14 * packets, tcp_flags: 0x1b, ..Counters::default() }
 }
 
 fn record(n: u64, processes: &[Arc<Process>], numbers: &mut Numbers) -> FlowRecord {

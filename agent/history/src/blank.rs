@@ -2,12 +2,16 @@
 
 use std::sync::LazyLock;
 
-use pidflow_schema::{Attribution, ELEMENTS, Flow, FlowRecord, Value};
+use pidflow_schema::{Attribution, ELEMENTS, Flow, FlowRecord, UnknownCounters, Value};
 
 /// The record.
 pub(crate) fn blank() -> FlowRecord {
     let nobody = ([0, 0, 0, 0].into(), 0);
-    FlowRecord::without_processes(Flow::new(0, nobody, nobody, (0, 0)), Attribution::Offline)
+    let mut flow = Flow::new(0, nobody, nobody, (0, 0));
+    // The other counters are in columns.
+    flow.forward.set(UnknownCounters::FRAME_OCTETS, None);
+    flow.reverse.set(UnknownCounters::FRAME_OCTETS, None);
+    FlowRecord::without_processes(flow, Attribution::Offline)
 }
 
 static BLANK: LazyLock<FlowRecord> = LazyLock::new(blank);

@@ -138,7 +138,7 @@ fn compared(file: &StoredFile, test: &NumberTest, result: bool) -> Option<Narrow
         Quantity::Sum(elements) => {
             let columns: Vec<String> =
                 elements.iter().map(|name| Some(expression(file, column(name)?))).collect::<Option<_>>()?;
-            format!("({})", columns.join(" + "))
+            sum_of_known(&columns)
         }
         Quantity::Elapsed(from, to) => match (column(from)?, column(to)?) {
             (Column::First, Column::Last) => "duration".to_owned(),
@@ -148,6 +148,16 @@ fn compared(file: &StoredFile, test: &NumberTest, result: bool) -> Option<Narrow
     let tests: Vec<String> = test.numbers.iter().map(|n| format!("{left} {} {}", test.operator, literal(*n))).collect();
     let any = if tests.is_empty() { "0".to_owned() } else { format!("({})", tests.join(" OR ")) };
     Some(Narrowed::exact(if result { any } else { format!("NOT {any}") }))
+}
+
+/// The sum of the columns that are not null; null if all are.
+fn sum_of_known(columns: &[String]) -> String {
+    if let [column] = columns {
+        return column.clone();
+    }
+    let zero = columns.iter().map(|column| format!("ifnull({column}, 0)")).collect::<Vec<_>>().join(" + ");
+    let is_known = columns.iter().map(|column| format!("{column} IS NOT NULL")).collect::<Vec<_>>().join(" OR ");
+    format!("iif({is_known}, {zero}, NULL)")
 }
 
 fn literal(number: Number) -> String {

@@ -28,6 +28,16 @@ pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// A signed number as an unsigned one: 0, -1, 1, -2, …
+pub(crate) const fn unsigned(n: i64) -> u64 {
+    ((n << 1) ^ (n >> 63)).cast_unsigned()
+}
+
+/// The inverse of [`unsigned`].
+pub(crate) const fn signed(n: u64) -> i64 {
+    (n >> 1).cast_signed() ^ -((n & 1).cast_signed())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +51,14 @@ mod tests {
             assert_eq!((take(&mut rest), rest.len()), (Some(n), 0));
             assert_eq!(take(&mut &out[..out.len() - 1]), None);
         }
+    }
+
+    #[test]
+    fn signed_numbers_come_back_and_small_ones_stay_small() {
+        for n in [0, -1, 1, -64, i64::MIN, i64::MAX] {
+            assert_eq!(signed(unsigned(n)), n);
+        }
+        assert_eq!([0, -1, 1, -2].map(unsigned), [0, 1, 2, 3]);
     }
 
     #[test]

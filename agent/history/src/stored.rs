@@ -95,6 +95,7 @@ impl Shape {
             let Some(value) = s.read(record) else { continue };
             self.key.extend_from_slice(&s.index.to_le_bytes());
             match (s.facet, &value) {
+                (Facet::Number, Value::Signed(n)) => numbers::put(numbers::unsigned(*n), &mut self.numbers),
                 (Facet::Number, Value::Unsigned(n) | Value::Time(n)) => numbers::put(*n, &mut self.numbers),
                 (_, value) => put_key(value, &mut self.key),
             }
@@ -111,6 +112,7 @@ impl Shape {
 fn put_key(value: &Value<'_>, key: &mut Vec<u8>) {
     match value {
         Value::Unsigned(n) | Value::Time(n) => key.extend_from_slice(&n.to_le_bytes()),
+        Value::Signed(n) => key.extend_from_slice(&n.to_le_bytes()),
         Value::Text(text) => {
             key.extend_from_slice(&(text.len() as u64).to_le_bytes());
             key.extend_from_slice(text.as_bytes());

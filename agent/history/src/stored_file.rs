@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
-use pidflow_schema::{FlowRecord, Process};
+use pidflow_schema::{Flow, FlowRecord, Process, UnknownCounters};
 use rusqlite::{Connection, OpenFlags, Row};
 
 use crate::HistoryError;
 use crate::blank::blank;
+use crate::facet::Column;
 use crate::file_name::FileName;
 use crate::hour::check_format;
 use crate::stored::{self, Detail};
@@ -27,6 +28,21 @@ const MAX_DECODED: usize = 20_000;
 /// The columns of a whole record, in the order in which [`StoredFile::record`] reads them.
 pub(crate) const WHOLE: &str = "id, last, duration, source_process, destination_process, source_address, \
     destination_address, source_port, destination_port, protocol, bytes, reverse_bytes, packets, reverse_packets, detail, numbers";
+
+/// Those of counters, in that order.
+const AMOUNTS: [Column; 4] = [Column::Bytes, Column::ReverseBytes, Column::Packets, Column::ReversePackets];
+
+/// Sets a counter; none: it is not known.
+pub(crate) const fn set_amount(flow: &mut Flow, column: Column, amount: Option<u64>) {
+    let (counters, counter) = match column {
+        Column::Bytes => (&mut flow.forward, UnknownCounters::OCTETS),
+        Column::ReverseBytes => (&mut flow.reverse, UnknownCounters::OCTETS),
+        Column::Packets => (&mut flow.forward, UnknownCounters::PACKETS),
+        Column::ReversePackets => (&mut flow.reverse, UnknownCounters::PACKETS),
+        _ => return,
+    };
+    counters.set(counter, amount);
+}
 
 /// Decoded rows of one table.
 type Decoded<T> = RefCell<HashMap<i64, T, RandomState>>;
@@ -96,8 +112,10 @@ impl StoredFile {
         (f.source_port, f.destination_port) = (small(get(7)?)?, small(get(8)?)?);
         f.protocol = u8::try_from(get(9)?).map_err(|_| damaged(id))?;
         let amount = |n: i64| u64::try_from(n).map_err(|_| damaged(id));
-        (f.forward.octets, f.reverse.octets) = (amount(get(10)?)?, amount(get(11)?)?);
-        (f.forward.packets, f.reverse.packets) = (amount(get(12)?)?, amount(get(13)?)?);
+        for (place, column) in (10..).zip(AMOUNTS) {
+            let known = row.get::<_, Option<i64>>(place).map_err(|e| self.failed(e))?;
+            set_amount(f, column, known.map(amount).transpose()?);
+        }
         let numbers = row.get_ref(15).ok().and_then(|value| value.as_blob().ok()).ok_or_else(|| damaged(id))?;
         detail.write_numbers(&mut record, numbers).ok_or_else(|| damaged(id))?;
         Ok(record)

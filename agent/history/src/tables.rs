@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Must be increased when the tables change: a file of another format is set aside by the writer, and left out by readers.
-pub(crate) const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 2;
 
 /// `application_id` of SQLite's header, so that `file(1)` and the reader know whose file it is: "PIDF".
 pub(crate) const APPLICATION: i64 = 0x5049_4446;
@@ -21,7 +21,7 @@ CREATE TABLE flows(
   source_process INTEGER NOT NULL, destination_process INTEGER NOT NULL,
   source_address INTEGER NOT NULL, destination_address INTEGER NOT NULL,
   source_port INTEGER NOT NULL, destination_port INTEGER NOT NULL, protocol INTEGER NOT NULL,
-  bytes INTEGER NOT NULL, reverse_bytes INTEGER NOT NULL, packets INTEGER NOT NULL, reverse_packets INTEGER NOT NULL,
+  bytes INTEGER, reverse_bytes INTEGER, packets INTEGER, reverse_packets INTEGER,
   detail INTEGER NOT NULL, numbers BLOB NOT NULL) STRICT;
 CREATE VIEW flow_list AS SELECT
   flows.id,

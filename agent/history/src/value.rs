@@ -3,10 +3,13 @@
 use pidflow_schema::{DataType, Element, FlowRecord, Value};
 use serde_json::Value as Json;
 
+use crate::numbers;
+
 /// The value as JSON.
 pub(crate) fn to_json(value: &Value<'_>) -> Json {
     match value {
         Value::Unsigned(n) | Value::Time(n) => Json::from(*n),
+        Value::Signed(n) => Json::from(*n),
         Value::Text(text) => Json::from(&**text),
         Value::Ipv4(address) => Json::from(address.to_string()),
         Value::Ipv6(address) => Json::from(address.to_string()),
@@ -21,6 +24,7 @@ pub(crate) fn write(record: &mut FlowRecord, element: &Element, json: &Json) -> 
         DataType::Ipv4Address => json.as_str().and_then(|text| text.parse().ok()).map(Value::Ipv4),
         DataType::Ipv6Address => json.as_str().and_then(|text| text.parse().ok()).map(Value::Ipv6),
         DataType::MacAddress => json.as_str().and_then(mac).map(Value::Mac),
+        DataType::Signed64 => json.as_i64().map(Value::Signed),
         _ => json.as_u64().map(|n| number(element, n)),
     };
     write_value(record, element, value.as_ref())
@@ -39,6 +43,7 @@ fn write_value(record: &mut FlowRecord, element: &Element, value: Option<&Value<
 const fn number(element: &Element, n: u64) -> Value<'static> {
     match element.data_type {
         DataType::DateTimeSeconds | DataType::DateTimeMilliseconds | DataType::DateTimeNanoseconds => Value::Time(n),
+        DataType::Signed64 => Value::Signed(numbers::signed(n)),
         _ => Value::Unsigned(n),
     }
 }

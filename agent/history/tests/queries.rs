@@ -108,6 +108,7 @@ fn names_that_are_meant_to_harm_come_back_as_they_are() {
 fn constant(value: &Value<'_>) -> String {
     match value {
         Value::Unsigned(n) => n.to_string(),
+        Value::Signed(n) => n.to_string(),
         Value::Text(text) => serde_json::to_string(&**text).unwrap(),
         Value::Ipv4(a) => format!("\"{a}\""),
         Value::Ipv6(a) => format!("\"{a}\""),

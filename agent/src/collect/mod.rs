@@ -1,8 +1,10 @@
 //! Receives from exporters (IPFIX, NetFlow and sFlow over UDP, IPFIX over TCP) and makes records of it, in a thread for each
 //! address.
 
+mod check;
 mod decoding;
 mod figures;
+mod gluing;
 mod port;
 mod receive;
 mod streams;
@@ -16,7 +18,9 @@ use crossbeam_channel::{Receiver, bounded};
 use pidflow_collector::Settings;
 use pidflow_schema::FlowRecord;
 
+pub(crate) use check::check;
 pub(crate) use figures::CollectFigures;
+pub(crate) use gluing::{GlueFigures, Gluing};
 
 use decoding::{Decoding, Outcomes};
 use figures::Shared;

@@ -1,4 +1,5 @@
-//! The work of the thread of one TCP port: IPFIX over connections of exporters (RFC 7011 section 10.4).
+//! The work of the thread of one TCP port: IPFIX over connections of exporters (RFC 7011 section 10.4), or lines of JSON. The first
+//! octet of a connection says which.
 
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,6 +14,8 @@ use super::decoding::Decoding;
 
 /// The largest message, and the size of a connection's buffer.
 const MAX_MESSAGE: usize = 65_536;
+/// The longest line of JSON, octets: command lines may have 128 kB, and escapes make them longer.
+const MAX_LINE: usize = 1 << 20;
 /// Octets of a message up to its length.
 const HEADER: usize = 4;
 /// Maximum number of connections; further ones wait in the kernel.
@@ -152,6 +155,9 @@ impl Connection {
 
     /// Decodes the whole messages; none: what follows is no message, so that the next one cannot be found.
     fn decode(&mut self, decoding: &mut Decoding) -> Option<()> {
+        if self.octets.first() == Some(&b'{') {
+            return self.decode_lines(decoding);
+        }
         let mut rest = self.octets.as_slice();
         while let Some(&[version, ten, high, low]) = rest.first_chunk::<HEADER>() {
             let length = usize::from(u16::from_be_bytes([high, low]));
@@ -166,6 +172,22 @@ impl Connection {
         }
         let left = rest.len();
         self.octets.drain(..self.octets.len() - left);
+        Some(())
+    }
+
+    /// Decodes the whole lines of JSON; none: a line is too long, or what follows is none.
+    fn decode_lines(&mut self, decoding: &mut Decoding) -> Option<()> {
+        let whole = self.octets.iter().rposition(|octet| *octet == b'\n').map_or(0, |end| end + 1);
+        let (lines, rest) = self.octets.split_at_checked(whole)?;
+        if !lines.is_empty() {
+            decoding.message(lines, self.exporter);
+        }
+        if rest.len() > MAX_LINE || rest.first().is_some_and(|octet| *octet != b'{') {
+            // The decoder counts it.
+            decoding.message(rest.get(..HEADER.min(rest.len()))?, self.exporter);
+            return None;
+        }
+        self.octets.drain(..whole);
         Some(())
     }
 }

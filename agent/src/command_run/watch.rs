@@ -130,7 +130,7 @@ mod tests {
 
     fn record(port: u16, source: ProcessEnd, destination: ProcessEnd) -> FlowRecord {
         let record = sample::record(1, port, 100);
-        let reverse = Counters { packets: 1, octets: 40, frame_octets: 40, tcp_flags: 0, is_beyond_frame: false };
+        let reverse = Counters { packets: 1, octets: 40, frame_octets: 40, tcp_flags: 0, ..Counters::default() };
         FlowRecord { flow: Flow { reverse, ..record.flow }, source, destination, ..record }
     }
 

@@ -1,13 +1,14 @@
-//! `pidflow check`: checks a configuration file as `run` would, without running.
+//! `pidflow check`: checks a configuration file as `run` and `collect` would, without running.
 
 use anyhow::Context;
 use pidflow_exporters::{ExporterConfig, Mode, Unusable};
 
 use super::{preflight, print};
 use crate::cli::CheckArgs;
-use crate::config;
+use crate::collect;
 use crate::config::options::Options;
 use crate::config::outputs::{Outputs, start_error};
+use crate::config::{self, CollectOptions};
 use crate::failure::{Failure, OrUsage};
 use crate::privileges::Role;
 
@@ -19,6 +20,7 @@ pub(crate) fn execute(args: &CheckArgs) -> Result<(), Failure> {
         outputs.check_apart([&args.config].into_iter()).and_then(|()| outputs.check_apart(options.files_read()));
     apart.with_context(|| args.config.display().to_string()).or_usage()?;
     check_exporters(args, &options, &outputs).or_usage()?;
+    check_collect(args, &options.collect).or_usage()?;
     preflight::check(&options).with_context(|| args.config.display().to_string()).or_usage()?;
     print(format!("{}: valid\n", args.config.display()).as_bytes())
 }
@@ -32,6 +34,15 @@ fn check_exporters(args: &CheckArgs, options: &Options, outputs: &Outputs) -> an
         };
         let line = line.map(|line| format!(":{line}")).unwrap_or_default();
         start_error(error).context(format!("{}{line}", args.config.display()))
+    })
+}
+
+/// Checks whether `pidflow collect` could receive. An error names the file and the line.
+fn check_collect(args: &CheckArgs, options: &CollectOptions) -> anyhow::Result<()> {
+    collect::check(options).map_err(|unusable| {
+        let line = config::line_of_collect(&args.config, unusable.key, &unusable.address);
+        let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+        unusable.error.context(format!("{}{line}", args.config.display()))
     })
 }
 

@@ -11,7 +11,7 @@ use pidflow_schema::Enterprise;
 use super::run::{Front, VIEW_RECORDS, metrics, observers, publish, shows_view, start_exporters, start_history};
 use super::summary;
 use crate::cli::CollectArgs;
-use crate::collect::Ports;
+use crate::collect::{Gluing, Ports};
 use crate::config::options::Options;
 use crate::config::outputs::Outputs;
 use crate::config::values::Ranged;
@@ -44,7 +44,7 @@ pub(crate) fn execute(args: CollectArgs) -> Result<(), Failure> {
     outputs.say_what_is_not_used();
     let port = http::Settings::read(&options.http).or_usage()?;
     // Before privileges are given up: ports below 1024 need one.
-    let ports = Ports::open(&options.collect.datagrams(), &options.collect.ipfix_tcp).or_usage()?;
+    let ports = Ports::open(&options.collect.datagrams(), &options.collect.streams()).or_usage()?;
     let signals = HeldSignals::new()?;
     if let Err(e) = privileges::keep_for_collecting() {
         tracing::warn!("cannot give up privileges: {e:#}");
@@ -91,7 +91,8 @@ fn start(options: &Options, outputs: &Outputs, (http, ports): (http::Settings, P
     let count = ports.count().max(1);
     let source = ports.start(settings(options, budget.collector_bytes() / count))?;
     tracing::info!("{ready}");
-    let collecting = Collecting::new(source, outlet, options.export.drain_timeout());
+    let glue = options.collect.glue.map(|window| Gluing::new(window.nanoseconds(), budget.glue_bytes()));
+    let collecting = Collecting::new(source, outlet, options.export.drain_timeout()).with_glue(glue);
     Ok(Started { collecting, exporters, metrics })
 }
 

@@ -6,6 +6,7 @@ use pidflow_collector::{Event, Protocol};
 use pidflow_engine::decode::FrameCount;
 use pidflow_exporters::Snapshot;
 
+use crate::collect::GlueFigures;
 use crate::figures::grouped;
 use crate::ledger::SEEN_ELSEWHERE;
 use crate::pipeline::{CollectEnded, Ended};
@@ -37,7 +38,7 @@ pub(crate) fn running(e: &Ended) -> String {
 
 /// The summary after records of exporters.
 pub(crate) fn collecting(e: &CollectEnded) -> String {
-    let CollectEnded { figures, exporters } = e;
+    let CollectEnded { figures, glue, exporters } = e;
     let by_protocol = Protocol::ALL.iter().filter(|p| figures.counters.datagrams(**p) > 0).map(|p| {
         let (records, datagrams) = (figures.counters.records(*p), figures.counters.datagrams(*p));
         format!("{}: {} records in {} datagrams", p.name(), grouped(records), grouped(datagrams))
@@ -48,8 +49,24 @@ pub(crate) fn collecting(e: &CollectEnded) -> String {
     parts.extend(by_protocol);
     parts.extend((!events.is_empty()).then(|| format!("counted: {}", events.join(", "))));
     parts.push(format!("dropped by the kernel: {} datagrams", grouped(figures.kernel_drops)));
+    parts.extend(glue.as_ref().map(glued));
     parts.extend(exporters.iter().map(exporter));
     parts.join("\n")
+}
+
+fn glued(figures: &GlueFigures) -> String {
+    let c = &figures.counters;
+    format!(
+        "glue: {} records held, {} glued from both ends, {} without the other end, {} repeated, {} ambiguous, {} late, {} pushed out, {} passed",
+        grouped(c.held),
+        grouped(c.glued),
+        grouped(c.alone),
+        grouped(c.repeated),
+        grouped(c.ambiguous),
+        grouped(c.late),
+        grouped(c.pushed_out),
+        grouped(c.passed)
+    )
 }
 
 fn totals(e: &Ended) -> String {

@@ -58,6 +58,16 @@ pub(crate) fn line_of_option(path: &Path, key: Option<&str>) -> Option<usize> {
     line_in_table(&read(path).ok()?, (OPTIONS, 0), key)
 }
 
+/// The line of an address in a list of the file's table of exporters to receive from, or that of the list.
+pub(crate) fn line_of_collect(path: &Path, key: &str, address: &str) -> Option<usize> {
+    let text = read(path).ok()?;
+    let first = line_in_table(&text, (COLLECT, 0), Some(key))?;
+    let (quoted, lines) = ([format!("\"{address}\""), format!("'{address}'")], text.lines().enumerate());
+    let is_it = |line: &str| quoted.iter().any(|quoted| line.contains(quoted));
+    Some(lines.skip(first - 1).find(|(_, line)| is_it(line)).map_or(first, |(n, _)| n + 1))
+}
+
+const COLLECT: &str = "[collect]";
 const OPTIONS: &str = "[export]";
 const EXPORTER: &str = "[[exporter]]";
 

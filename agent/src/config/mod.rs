@@ -21,7 +21,7 @@ use options::Options;
 use crate::failure::{Failure, OrUsage};
 
 pub(crate) use collect::CollectOptions;
-pub(crate) use file::{line_of_exporter, line_of_option, load};
+pub(crate) use file::{line_of_collect, line_of_exporter, line_of_option, load};
 
 /// The options from flags and variables, and from the file if one was given.
 pub(crate) fn resolve(given: Options, file: Option<&Path>) -> Result<Options, Failure> {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use pidflow_schema::{Attribution, FlowRecord, ProcessEnd};
+use pidflow_schema::{Attribution, EndObserver, FlowRecord, ProcessEnd};
 
 const KERNEL: &str = "[kernel]";
 const UNKNOWN: &str = "[unknown]";
@@ -32,11 +32,13 @@ impl Node {
     /// The nodes of both ends of a record.
     pub(crate) fn pair(r: &FlowRecord) -> (Self, Self) {
         let reporter = reporter(r);
-        let node = |end, address| match &reporter {
+        let node = |end, address, observer| match of_end(observer).or(reporter.as_ref()) {
             Some(host) => Self::reported(end, address, host),
             None => Self::of(end, address),
         };
-        (node(&r.source, r.flow.source), node(&r.destination, r.flow.destination))
+        let glued = r.glued.as_deref();
+        let source = node(&r.source, r.flow.source, glued.map(|glued| &glued.source));
+        (source, node(&r.destination, r.flow.destination, glued.map(|glued| &glued.destination)))
     }
 
     fn reported(end: &ProcessEnd, address: IpAddr, host: &Arc<str>) -> Self {
@@ -91,9 +93,14 @@ fn reporter(r: &FlowRecord) -> Option<Arc<str>> {
     Some(if r.host.is_empty() { collected.exporter.to_string().into() } else { Arc::clone(&r.host) })
 }
 
+/// The host of the agent at an end, of a record that was put together from several.
+fn of_end(observer: Option<&EndObserver>) -> Option<&Arc<str>> {
+    observer.map(|observer| &observer.host).filter(|host| !host.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
-    use pidflow_schema::{Collected, Process};
+    use pidflow_schema::{Collected, Glued, Process};
 
     use super::*;
 
@@ -113,5 +120,9 @@ mod tests {
         assert_eq!(labels(&record), ["192.0.2.7/curl", &address]);
         record.host = "other".into();
         assert_eq!(labels(&record), ["other/curl", &address]);
+        let at = |host: &str| EndObserver { id: host.into(), host: host.into() };
+        record.glued = Some(Box::new(Glued { source: at("web"), destination: at("store"), ..Glued::default() }));
+        record.destination.process = Some(Arc::new(Process { name: "nginx".into(), ..Process::default() }));
+        assert_eq!(labels(&record), ["web/curl", "store/nginx"]);
     }
 }

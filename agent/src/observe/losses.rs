@@ -2,7 +2,7 @@
 
 use pidflow_capture::CaptureCounters;
 
-use crate::collect::CollectFigures;
+use crate::collect::{CollectFigures, GlueFigures};
 use crate::pipeline::Figures;
 use crate::probes::KernelCounts;
 use crate::published::losses::Loss;
@@ -35,8 +35,10 @@ pub(super) fn all(f: &Figures, exporters: &[Exporter], translation: TranslationC
     ]);
     let collected =
         |(what, reason, total): (_, &str, _)| Loss { stage: "collect".into(), what, reason: reason.into(), total };
+    let apart = |(what, reason, total): (_, &str, _)| Loss { stage: "glue".into(), what, reason: reason.into(), total };
     of("capture", "packets lost", kernel_drops(&f.capture))
         .chain(f.collect.iter().flat_map(CollectFigures::losses).map(collected))
+        .chain(f.glue.iter().flat_map(GlueFigures::losses).map(apart))
         .chain(of("probes", "kernel events lost", events_lost(&f.kernel, translation)))
         .chain(of("flows", "flows ended or joined early", early))
         .chain(of("join", "early evictions of processes and sockets", forgotten))

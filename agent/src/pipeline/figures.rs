@@ -4,7 +4,7 @@ use pidflow_engine::flow_table::FlowTableCounters;
 use pidflow_engine::join::JoinCounters;
 use pidflow_exporters::Snapshot;
 
-use crate::collect::CollectFigures;
+use crate::collect::{CollectFigures, GlueFigures};
 use crate::ledger::Ledger;
 use crate::probes::KernelCounts;
 use pidflow_capture::CaptureCounters;
@@ -44,4 +44,6 @@ pub(crate) struct Figures {
     pub(crate) queue_bytes: usize,
     /// What was received from exporters; none: this is not `pidflow collect`.
     pub(crate) collect: Option<CollectFigures>,
+    /// Of its records that are put together; none: they are not.
+    pub(crate) glue: Option<GlueFigures>,
 }

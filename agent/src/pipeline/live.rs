@@ -301,6 +301,7 @@ impl Live {
             ],
             queue_bytes: outlet.exporters().queued_bytes(),
             collect: None,
+            glue: None,
         }
     }
 

@@ -6,7 +6,7 @@ use pidflow_engine::flow_table::TcpTotals;
 use pidflow_schema::{Attribution, FlowEndReason, FlowRecord, ProcessEnd};
 
 use super::losses::Loss;
-use crate::collect::CollectFigures;
+use crate::collect::{CollectFigures, GlueFigures};
 use crate::host::HostFigures;
 use crate::ledger::Ledger;
 use crate::metrics::talk::ShownTraffic;
@@ -115,6 +115,8 @@ pub(crate) struct Status {
     pub(crate) ledger: Option<Arc<Ledger>>,
     /// What was received from exporters; none: this is not `pidflow collect`.
     pub(crate) collect: Option<CollectFigures>,
+    /// Of its records that are put together; none: they are not.
+    pub(crate) glue: Option<GlueFigures>,
     /// Everything that was lost, by stage and reason, since the start.
     pub(crate) losses: Vec<Loss>,
     /// Why the agent is not ready, one line each; empty: it is ready.

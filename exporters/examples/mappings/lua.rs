@@ -45,6 +45,7 @@ fn kind(e: &Element) -> (&'static str, bool) {
         DataType::Unsigned8 => ("uint8", false),
         DataType::Unsigned16 => ("uint16", false),
         DataType::Unsigned32 => ("uint32", false),
+        DataType::Signed64 => ("int64", false),
         _ => ("uint64", false),
     }
 }

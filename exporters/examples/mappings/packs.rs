@@ -25,6 +25,14 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// The type of a number.
+const fn whole(e: &Element) -> &'static str {
+    match e.data_type {
+        DataType::Signed64 => "int",
+        _ => "uint",
+    }
+}
+
 fn is_text(e: &Element) -> bool {
     e.data_type == DataType::String
 }
@@ -91,7 +99,7 @@ fn goflow2() -> String {
 fn telegraf() -> String {
     let mut out = format!("# {GENERATED}\n# PEN.ID, name, data type\n");
     for (e, pen) in private().filter_map(|e| Some((e, pen(e)?))) {
-        let kind = if is_text(e) { "string" } else { "uint" };
+        let kind = if is_text(e) { "string" } else { whole(e) };
         line(&mut out, format_args!("{pen}.{},{},{kind}", e.id, lower(e)));
     }
     out
@@ -104,7 +112,7 @@ fn logstash_ipfix() -> String {
         let number = enterprise.number(Enterprise::DEFAULT_OWN_PEN).unwrap_or(0);
         line(&mut out, format_args!("{number}:"));
         for e in private().filter(|e| e.enterprise == enterprise) {
-            let kind = if is_text(e) { "string".to_owned() } else { format!("uint{}", octets(e) * 8) };
+            let kind = if is_text(e) { "string".to_owned() } else { format!("{}{}", whole(e), octets(e) * 8) };
             line(&mut out, format_args!("  {}:\n  - :{kind}\n  - :{}", e.id, lower(e)));
         }
     }

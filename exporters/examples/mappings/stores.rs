@@ -18,6 +18,7 @@ fn clickhouse_type(e: &Element) -> &'static str {
         | DataType::Unsigned64
         | DataType::DateTimeMilliseconds
         | DataType::DateTimeNanoseconds => "Nullable(UInt64)",
+        DataType::Signed64 => "Nullable(Int64)",
         DataType::String => "LowCardinality(Nullable(String))",
         DataType::Ipv4Address => "Nullable(IPv4)",
         DataType::Ipv6Address => "Nullable(IPv6)",
@@ -55,7 +56,7 @@ fn elasticsearch_type(e: &Element) -> Value {
     match e.data_type {
         DataType::Unsigned8 => json!({"type": "short"}),
         DataType::Unsigned16 => json!({"type": "integer"}),
-        DataType::Unsigned32 | DataType::Unsigned64 => json!({"type": "long"}),
+        DataType::Unsigned32 | DataType::Unsigned64 | DataType::Signed64 => json!({"type": "long"}),
         DataType::String | DataType::MacAddress => json!({"type": "keyword", "ignore_above": 8191}),
         DataType::Ipv4Address | DataType::Ipv6Address => json!({"type": "ip"}),
         DataType::DateTimeSeconds => json!({"type": "date", "format": "epoch_second"}),

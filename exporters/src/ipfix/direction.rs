@@ -52,8 +52,7 @@ pub(super) fn one_way(record: &FlowRecord) -> (FlowRecord, Option<FlowRecord>) {
 /// The ICMP type of the first packet is not that of the answers.
 fn way_back(record: &FlowRecord) -> FlowRecord {
     let mut back = record.clone();
-    back.flow.turn_round();
-    std::mem::swap(&mut back.source, &mut back.destination);
+    back.turn_round();
     back.flow.reverse = Counters::default();
     (back.flow.icmp_type_code, back.connect_error) = (None, None);
     back

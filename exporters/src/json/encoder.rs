@@ -104,6 +104,7 @@ impl Member {
 pub(crate) fn put_value(value: Value<'_>, data_type: DataType, out: &mut Vec<u8>) {
     match value {
         Value::Unsigned(v) => put_number(v, out),
+        Value::Signed(v) => out.extend_from_slice(itoa::Buffer::new().format(v).as_bytes()),
         Value::Time(ns) => put_number(in_unit(ns, data_type), out),
         Value::Text(t) => put_string(&t, out),
         Value::Ipv4(a) => put_ipv4(a, out),

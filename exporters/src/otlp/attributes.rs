@@ -40,6 +40,7 @@ pub(super) fn text(key: &str, value: &str) -> KeyValue {
 
 fn any(value: Value<'_>) -> Any {
     match value {
+        Value::Signed(v) => Any::IntValue(v),
         Value::Unsigned(v) => Any::IntValue(i64::try_from(v).unwrap_or(i64::MAX)),
         Value::Text(t) => Any::StringValue(t.to_string()),
         Value::Ipv4(a) => Any::StringValue(a.to_string()),

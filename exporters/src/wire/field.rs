@@ -66,7 +66,8 @@ impl Op {
             DataType::Unsigned8 => Self::U8,
             DataType::Unsigned16 => Self::U16,
             DataType::Unsigned32 => Self::U32,
-            DataType::Unsigned64 => Self::U64,
+            // Two's complement (RFC 7011 section 6.1.2), of all eight octets.
+            DataType::Unsigned64 | DataType::Signed64 => Self::U64,
             DataType::String => Self::Text,
             DataType::Ipv4Address => Self::Ipv4,
             DataType::Ipv6Address => Self::Ipv6,
@@ -181,6 +182,7 @@ fn saturate<T: Saturate>(v: u64) -> T {
 fn number(value: &Option<Value<'_>>) -> u64 {
     match value {
         Some(Value::Unsigned(v) | Value::Time(v)) => *v,
+        Some(Value::Signed(v)) => v.cast_unsigned(),
         _ => 0,
     }
 }

@@ -6,6 +6,7 @@ use pidflow_schema::{DataType, Element, FlowRecord, Value};
 pub(crate) fn octets(e: &Element, record: &FlowRecord) -> Vec<u8> {
     match (e.read)(record) {
         Some(Value::Unsigned(v)) => number(v, e),
+        Some(Value::Signed(v)) => v.to_be_bytes().to_vec(),
         Some(Value::Text(t)) => t.as_bytes().to_vec(),
         Some(Value::Ipv4(a)) => a.octets().to_vec(),
         Some(Value::Ipv6(a)) => a.octets().to_vec(),

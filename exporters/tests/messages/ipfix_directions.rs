@@ -38,7 +38,7 @@ fn biflows_have_reverse_elements_and_say_who_connected() {
     let (sent, counted, _) = send(Direction::Biflow, &sample::records(100));
     assert_eq!((sent.len(), counted), (100, 100));
     for (got, record) in sent.iter().zip(sample::records(100)) {
-        assert_eq!(value(got, (Some(29305), 1)), Some(record.flow.reverse.octets));
+        assert_eq!(value(got, (Some(29305), 1)), record.flow.reverse.known_octets());
         assert_eq!(
             iana(got, 239),
             Some(u64::from(record.flow.initiator != pidflow_schema::InitiatorBasis::FirstPacket))
@@ -54,7 +54,7 @@ fn ntops_way_has_plain_elements_for_the_way_back() {
         assert!(got.iter().all(|((pen, _), _)| *pen != Some(29305)));
         assert_eq!(
             (iana(got, 23), iana(got, 24)),
-            (Some(record.flow.reverse.octets), Some(record.flow.reverse.packets))
+            (record.flow.reverse.known_octets(), record.flow.reverse.known_packets())
         );
         assert_eq!((iana(got, 1), iana(got, 2)), (Some(record.flow.forward.octets), Some(record.flow.forward.packets)));
     }
@@ -65,8 +65,8 @@ fn one_way_records_have_their_own_ends() {
     let mut records = sample::records(100);
     records[50].flow.reverse = pidflow_schema::Counters::default();
     let (sent, counted, stats) = send(Direction::Uniflow, &records);
-    // Each flow record is counted once, each data record in the sequence.
-    assert_eq!((sent.len(), counted, stats.records), (199, 100, 199));
+    // Each flow record is counted once, each data record in the sequence. Of three, it is not known what came back.
+    assert_eq!((sent.len(), counted, stats.records), (196, 100, 196));
     let mut sent = sent.iter();
     for (n, record) in records.iter().enumerate() {
         let there = sent.next().unwrap();
@@ -76,7 +76,7 @@ fn one_way_records_have_their_own_ends() {
             (Some(record.flow.forward.octets), Some(record.flow.source_port.into()))
         );
         assert_eq!(iana(there, 6), Some(record.flow.forward.tcp_flags.into()));
-        if n == 50 {
+        if n == 50 || record.flow.reverse.known_packets().is_none() {
             continue;
         }
         let back = sent.next().unwrap();

@@ -57,6 +57,7 @@ impl<'a> From<Value<'a>> for Datum<'a> {
     fn from(value: Value<'a>) -> Self {
         match value {
             Value::Unsigned(n) => Self::Integer(n.into()),
+            Value::Signed(n) => Self::Integer(n.into()),
             Value::Text(text) => Self::Text(text.into()),
             Value::Ipv4(a) => Self::Address(a.into()),
             Value::Ipv6(a) => Self::Address(a.into()),

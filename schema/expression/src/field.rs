@@ -28,7 +28,11 @@ impl Kind {
     pub(crate) fn of(element: &Element) -> Self {
         match element.data_type {
             _ if element.name == "PROTOCOL" => Self::Protocol,
-            DataType::Unsigned8 | DataType::Unsigned16 | DataType::Unsigned32 | DataType::Unsigned64 => Self::Number,
+            DataType::Unsigned8
+            | DataType::Unsigned16
+            | DataType::Unsigned32
+            | DataType::Unsigned64
+            | DataType::Signed64 => Self::Number,
             DataType::String => Self::Text,
             DataType::Ipv4Address | DataType::Ipv6Address => Self::Address,
             DataType::MacAddress => Self::Mac,

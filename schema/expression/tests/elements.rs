@@ -14,6 +14,7 @@ const OPERATORS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];
 fn constant(value: &Value<'_>) -> String {
     match value {
         Value::Unsigned(n) => n.to_string(),
+        Value::Signed(n) => n.to_string(),
         Value::Text(text) => quoted(text),
         Value::Ipv4(a) => format!("\"{a}\""),
         Value::Ipv6(a) => format!("\"{a}\""),
@@ -41,6 +42,7 @@ impl Escape for char {
 
 fn naive(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
     match (a, b) {
+        (Value::Signed(a), Value::Signed(b)) => Some(a.cmp(b)),
         (Value::Unsigned(a), Value::Unsigned(b)) | (Value::Time(a), Value::Time(b)) => Some(a.cmp(b)),
         (Value::Text(a), Value::Text(b)) => Some(a.as_bytes().cmp(b.as_bytes())),
         (Value::Mac(a), Value::Mac(b)) => Some(a.cmp(b)),

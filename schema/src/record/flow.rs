@@ -42,6 +42,48 @@ impl Protocol {
     }
 }
 
+/// Counters of one direction of a flow that are not known, because the exporter of a collected record does not send them. The
+/// default is none of them: an agent counts everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UnknownCounters(u8);
+
+impl UnknownCounters {
+    /// All counters are known.
+    pub const NONE: Self = Self(0);
+    /// Packets.
+    pub const PACKETS: Self = Self(1);
+    /// Bytes from the IP header on.
+    pub const OCTETS: Self = Self(2);
+    /// Bytes of whole frames.
+    pub const FRAME_OCTETS: Self = Self(4);
+    /// None of the counters is known.
+    pub const ALL: Self = Self(7);
+
+    /// Whether all counters are known.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether one of those in `these` is not known.
+    #[must_use]
+    pub const fn contains(self, these: Self) -> bool {
+        self.0 & these.0 != 0
+    }
+
+    /// Those of either.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// These without those in `known`.
+    #[must_use]
+    pub const fn without(self, known: Self) -> Self {
+        Self(self.0 & !known.0)
+    }
+}
+
 /// The traffic of one direction of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counters {
@@ -55,16 +97,79 @@ pub struct Counters {
     pub tcp_flags: u8,
     /// Whether the IP header of a packet states more bytes than its frame had; such packets count with what was there.
     pub is_beyond_frame: bool,
+    /// Which of these counters are not known. They are 0.
+    pub unknown: UnknownCounters,
 }
 
 impl Counters {
-    /// Adds `other` to this.
+    /// No counter is known.
+    pub const UNKNOWN: Self = Self {
+        packets: 0,
+        octets: 0,
+        frame_octets: 0,
+        tcp_flags: 0,
+        is_beyond_frame: false,
+        unknown: UnknownCounters::ALL,
+    };
+
+    const fn known(&self, counter: UnknownCounters, number: u64) -> Option<u64> {
+        if self.unknown.contains(counter) { None } else { Some(number) }
+    }
+
+    /// Packets; none: not known.
+    #[must_use]
+    pub const fn known_packets(&self) -> Option<u64> {
+        self.known(UnknownCounters::PACKETS, self.packets)
+    }
+
+    /// Bytes from the IP header on; none: not known.
+    #[must_use]
+    pub const fn known_octets(&self) -> Option<u64> {
+        self.known(UnknownCounters::OCTETS, self.octets)
+    }
+
+    /// Bytes of whole frames; none: not known.
+    #[must_use]
+    pub const fn known_frame_octets(&self) -> Option<u64> {
+        self.known(UnknownCounters::FRAME_OCTETS, self.frame_octets)
+    }
+
+    /// Sets a counter; none: it is not known.
+    pub const fn set(&mut self, counter: UnknownCounters, number: Option<u64>) {
+        let place = match counter {
+            UnknownCounters::PACKETS => &mut self.packets,
+            UnknownCounters::OCTETS => &mut self.octets,
+            _ => &mut self.frame_octets,
+        };
+        (*place, self.unknown) = match number {
+            Some(number) => (number, self.unknown.without(counter)),
+            None => (0, self.unknown.union(counter)),
+        };
+    }
+
+    /// Sets the packets, which are known then.
+    pub const fn set_packets(&mut self, packets: u64) {
+        self.set(UnknownCounters::PACKETS, Some(packets));
+    }
+
+    /// Sets the bytes from the IP header on, which are known then.
+    pub const fn set_octets(&mut self, octets: u64) {
+        self.set(UnknownCounters::OCTETS, Some(octets));
+    }
+
+    /// Sets the bytes of whole frames, which are known then.
+    pub const fn set_frame_octets(&mut self, octets: u64) {
+        self.set(UnknownCounters::FRAME_OCTETS, Some(octets));
+    }
+
+    /// Adds `other` to this. What is not known of one of them is not known of the sum.
     pub const fn add(&mut self, other: &Self) {
         self.packets += other.packets;
         self.octets += other.octets;
         self.frame_octets += other.frame_octets;
         self.tcp_flags |= other.tcp_flags;
         self.is_beyond_frame |= other.is_beyond_frame;
+        self.unknown = self.unknown.union(other.unknown);
     }
 }
 

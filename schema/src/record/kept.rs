@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    Application, Candidate, Collected, Container, Dns, Endpoint, FlowRecord, Http, Node, Owner, Placement, Pod,
+    Application, Candidate, Collected, Container, Dns, Endpoint, FlowRecord, Glued, Http, Node, Owner, Placement, Pod,
     PodDetails, Process, ProcessEnd, Service, Tls,
 };
 
@@ -68,6 +68,10 @@ impl Kept {
         {
             self.bytes += size_of::<Collected>();
             self.texts(&[others]);
+        }
+        if let Some(Glued { source, destination, observers, records: _, lost: _ }) = record.glued.as_deref() {
+            self.bytes += size_of::<Glued>();
+            self.texts(&[&source.id, &source.host, &destination.id, &destination.host, observers]);
         }
     }
 

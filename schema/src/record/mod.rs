@@ -8,6 +8,7 @@ mod end;
 mod end_reason;
 mod flow;
 mod flow_key;
+mod glued;
 mod handshake;
 mod initiator;
 mod kept;
@@ -29,8 +30,9 @@ pub use collected::{Collected, Routing};
 pub use container::Container;
 pub use end::{Candidate, Endpoint, ProcessEnd};
 pub use end_reason::{FlowEndDetail, FlowEndReason};
-pub use flow::{Counters, Flow, Protocol};
+pub use flow::{Counters, Flow, Protocol, UnknownCounters};
 pub use flow_key::{FlowKey, FlowKeyBasis, InitialSequences};
+pub use glued::{EndObserver, Glued, Lost};
 pub use handshake::Handshake;
 pub use initiator::InitiatorBasis;
 pub use kept::kept_bytes;
@@ -72,6 +74,8 @@ pub struct FlowRecord {
     pub is_own: bool,
     /// Where a collected record came from; none: this agent observed the flow itself.
     pub collected: Option<Box<Collected>>,
+    /// How it was put together from the records of several agents; none: it is the record of one.
+    pub glued: Option<Box<Glued>>,
 }
 
 impl FlowRecord {
@@ -89,6 +93,16 @@ impl FlowRecord {
             connect_error: None,
             is_own: false,
             collected: None,
+            glued: None,
+        }
+    }
+
+    /// Swaps the ends: the destination becomes the source.
+    pub fn turn_round(&mut self) {
+        self.flow.turn_round();
+        std::mem::swap(&mut self.source, &mut self.destination);
+        if let Some(glued) = &mut self.glued {
+            glued.turn_round();
         }
     }
 }

@@ -80,23 +80,23 @@ pub(super) const FLOW: &[Element] = &[
     row("IP_PROTOCOL_VERSION", "ipVersion", (Iana, 60), T::Unsigned8, |r| Some(Value::Unsigned(if r.flow.source.is_ipv4() { 4 } else { 6 })))
         .identifier().otel("pidflow.flow.ip.version")
         .doc("IP version: 4 or 6."),
-    packets(row("IN_PKTS", "packetDeltaCount", (Iana, 2), T::Unsigned64, |r| Some(r.flow.forward.packets.into())).writes(|r, v| set(v.number(), |n| r.flow.forward.packets = n)))
-        .otel("pidflow.flow.packets")
+    packets(row("IN_PKTS", "packetDeltaCount", (Iana, 2), T::Unsigned64, |r| r.flow.forward.known_packets().map(Into::into)).writes(|r, v| set(v.number(), |n| r.flow.forward.set_packets(n))))
+        .group(Group::Packets).otel("pidflow.flow.packets")
         .doc("Packets from source to destination since the flow's last record."),
-    octets(row("IN_BYTES", "octetDeltaCount", (Iana, 1), T::Unsigned64, |r| Some(r.flow.forward.octets.into())).writes(|r, v| set(v.number(), |n| r.flow.forward.octets = n)))
-        .otel("pidflow.flow.bytes")
+    octets(row("IN_BYTES", "octetDeltaCount", (Iana, 1), T::Unsigned64, |r| r.flow.forward.known_octets().map(Into::into)).writes(|r, v| set(v.number(), |n| r.flow.forward.set_octets(n))))
+        .group(Group::Octets).otel("pidflow.flow.bytes")
         .doc("Bytes from source to destination, IP header included, link layer excluded."),
-    packets(row("OUT_PKTS", "reversePacketDeltaCount", (Reverse, 2), T::Unsigned64, |r| Some(r.flow.reverse.packets.into())).writes(|r, v| set(v.number(), |n| r.flow.reverse.packets = n)))
-        .v9(24, 8).otel("pidflow.flow.reverse.packets")
+    packets(row("OUT_PKTS", "reversePacketDeltaCount", (Reverse, 2), T::Unsigned64, |r| r.flow.reverse.known_packets().map(Into::into)).writes(|r, v| set(v.number(), |n| r.flow.reverse.set_packets(n))))
+        .group(Group::ReversePackets).v9(24, 8).otel("pidflow.flow.reverse.packets")
         .doc("Packets from destination to source (RFC 5103; NetFlow v9: type 24, as nProbe)."),
-    octets(row("OUT_BYTES", "reverseOctetDeltaCount", (Reverse, 1), T::Unsigned64, |r| Some(r.flow.reverse.octets.into())).writes(|r, v| set(v.number(), |n| r.flow.reverse.octets = n)))
-        .v9(23, 8).otel("pidflow.flow.reverse.bytes")
+    octets(row("OUT_BYTES", "reverseOctetDeltaCount", (Reverse, 1), T::Unsigned64, |r| r.flow.reverse.known_octets().map(Into::into)).writes(|r, v| set(v.number(), |n| r.flow.reverse.set_octets(n))))
+        .group(Group::ReverseOctets).v9(23, 8).otel("pidflow.flow.reverse.bytes")
         .doc("Bytes from destination to source, IP header included (RFC 5103; NetFlow v9: type 23, as nProbe)."),
-    octets(row("IN_FRAME_BYTES", "layer2OctetDeltaCount", (Iana, 352), T::Unsigned64, |r| Some(r.flow.forward.frame_octets.into())).writes(|r, v| set(v.number(), |n| r.flow.forward.frame_octets = n)))
-        .otel("pidflow.flow.frame.bytes")
+    octets(row("IN_FRAME_BYTES", "layer2OctetDeltaCount", (Iana, 352), T::Unsigned64, |r| r.flow.forward.known_frame_octets().map(Into::into)).writes(|r, v| set(v.number(), |n| r.flow.forward.set_frame_octets(n))))
+        .group(Group::FrameOctets).otel("pidflow.flow.frame.bytes")
         .doc("Bytes of whole frames from source to destination, link layer included, CRC excluded."),
-    octets(row("OUT_FRAME_BYTES", "reverseLayer2OctetDeltaCount", (Reverse, 352), T::Unsigned64, |r| Some(r.flow.reverse.frame_octets.into())).writes(|r, v| set(v.number(), |n| r.flow.reverse.frame_octets = n)))
-        .otel("pidflow.flow.reverse.frame.bytes")
+    octets(row("OUT_FRAME_BYTES", "reverseLayer2OctetDeltaCount", (Reverse, 352), T::Unsigned64, |r| r.flow.reverse.known_frame_octets().map(Into::into)).writes(|r, v| set(v.number(), |n| r.flow.reverse.set_frame_octets(n))))
+        .group(Group::ReverseFrameOctets).otel("pidflow.flow.reverse.frame.bytes")
         .doc("Bytes of whole frames from destination to source (RFC 5103; not in NetFlow v9, which has no type for it)."),
     row("FIRST_SWITCHED", "flowStartSeconds", (Iana, 150), T::DateTimeSeconds, |r| Some(Value::Time(r.flow.first_ns))).writes(|r, v| set(v.time_ns(), |n| r.flow.first_ns = n))
         .v9(22, 4).unit(Unit::Seconds, Semantics::Default).aliases(&["flowStartSysUpTime"])

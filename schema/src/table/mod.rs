@@ -8,6 +8,7 @@ mod application;
 mod build;
 mod collected;
 mod flow;
+mod glued;
 mod identity;
 mod key;
 mod kubernetes;
@@ -79,12 +80,15 @@ const PACKETS: [&[Element]; 11] = [
 /// What `@COLLECTED@` stands for.
 const COLLECTED: [&[Element]; 1] = [collected::COLLECTED];
 
+/// What `@GLUED@` stands for.
+const GLUED: [&[Element]; 1] = [glued::GLUED];
+
 /// What `@K8S@` stands for.
 const K8S: [&[Element]; 2] = [kubernetes::SOURCE, kubernetes::DESTINATION];
 
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> = LazyLock::new(|| {
-    [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &KEY, &APPLICATION, &TCP, &PACKETS, &K8S, &COLLECTED]
+    [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &KEY, &APPLICATION, &TCP, &PACKETS, &K8S, &COLLECTED, &GLUED]
         .concat()
         .concat()
 });
@@ -142,6 +146,9 @@ pub static K8S_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names
 /// The names that `@COLLECTED@` stands for: the exporter of a collected record, and what it knows as a router. Not among the
 /// others, because records of this host do not have them.
 pub static COLLECTED_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&COLLECTED));
+/// The names that `@GLUED@` stands for: how a record was put together from those of several agents. Not among the others, because
+/// records of one agent do not have them.
+pub static GLUED_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&GLUED));
 
 #[cfg(test)]
 mod tests;

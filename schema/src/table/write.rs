@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Application, ApplicationLatency, Candidate, Collected, Container, Dns, DnsResponse, Endpoint, FlowRecord,
-    Handshake, HostUsage, Http, InitialSequences, Login, Node, Owner, PacketFigures, Placement, Pod, PodDetails,
+    Application, ApplicationLatency, Candidate, Collected, Container, Dns, DnsResponse, Endpoint, FlowRecord, Glued,
+    Handshake, HostUsage, Http, InitialSequences, Login, Lost, Node, Owner, PacketFigures, Placement, Pod, PodDetails,
     Process, ProcessEnd, ProcessUsage, Routing, Service, TcpHealth, Tls, Translation, Tunnel,
 };
 
@@ -148,6 +148,16 @@ pub(super) fn latency_mut(record: &mut FlowRecord) -> &mut ApplicationLatency {
 /// Where a collected record came from, made where it was not known.
 pub(super) fn collected_mut(record: &mut FlowRecord) -> &mut Collected {
     record.collected.get_or_insert_default()
+}
+
+/// How it was put together, made where it was not known.
+pub(super) fn glued_mut(record: &mut FlowRecord) -> &mut Glued {
+    record.glued.get_or_insert_default()
+}
+
+/// What was lost between the ends, made where it was not known.
+pub(super) fn lost_mut(record: &mut FlowRecord) -> &mut Lost {
+    glued_mut(record).lost.get_or_insert_default()
 }
 
 /// How the exporter forwarded the flow, made where it was not known.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use pidflow_tests::guest::{AGENT, Verdict};
-use pidflow_tests::vm::{Availability, Kernel};
+use pidflow_tests::vm::{AMD64, Availability, Kernel};
 
 /// Those that `tests/vm/kernel.sh` knows.
 const VERSIONS: [&str; 4] = ["5.10", "6.1", "6.12", "newest"];
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 
 /// The kernel's package, and the results of its scenarios.
 fn verdicts(version: &str) -> anyhow::Result<(String, Vec<Verdict>)> {
-    match Kernel::fetch(version)? {
+    match Kernel::fetch(version, &AMD64)? {
         Availability::Unavailable(reason) => anyhow::bail!("not available: {reason}"),
         Availability::Available(kernel) => Ok((kernel.package()?, kernel.run(BACKENDS)?)),
     }

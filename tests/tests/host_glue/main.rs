@@ -6,13 +6,14 @@
 
 #![allow(clippy::indexing_slicing, reason = "whatever is not as expected ends the test")]
 
+mod collected;
 mod network;
 mod spans;
 mod store;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -147,6 +148,35 @@ fn nothing_else(rows: &[Whole], hidden: usize) -> Result<()> {
     Ok(())
 }
 
+/// The records of both hosts, as two machines would make them.
+fn halves(dir: &Path) -> Result<[PathBuf; 2]> {
+    let rewrite = |side: Side, name: &str| {
+        let to = dir.join(format!("{}.jsonl", side.prefix()));
+        store::rewritten(&dir.join(name).join("records.jsonl"), side, &to)?;
+        Ok::<_, anyhow::Error>(to)
+    };
+    Ok([rewrite(Side::Source, HOSTS[0])?, rewrite(Side::Destination, HOSTS[1])?])
+}
+
+/// What `pidflow collect --glue` put together is what ClickHouse's tables did.
+fn same(stored: &[Whole], collected: &[Whole]) -> Result<()> {
+    let sorted = |rows: &[Whole]| {
+        let mut rows = rows.to_vec();
+        rows.sort();
+        rows
+    };
+    let (stored, collected) = (sorted(stored), sorted(collected));
+    let difference = stored.iter().zip(&collected).find(|(a, b)| a != b);
+    ensure!(difference.is_none(), "ClickHouse and pidflow collect: {difference:?}");
+    ensure!(stored.len() == collected.len(), "{} flows, {} from pidflow collect", stored.len(), collected.len());
+    println!(
+        "pidflow collect: the same {} flows, {} glued",
+        collected.len(),
+        collected.iter().filter(|r| r.is_glued).count()
+    );
+    Ok(())
+}
+
 fn nothing_missed(ended: &[Ended]) -> Result<()> {
     let is_loss = |line: &str| line.contains("lost ") && !line.ends_with("lost 0");
     for half in ended {
@@ -203,14 +233,14 @@ fn two_hosts_records_of_a_flow_are_put_together() -> Result<()> {
     let ended = agents.into_iter().map(Agent::stop).collect::<Result<Vec<_>>>()?;
     println!("stopped after {:?}", start.elapsed());
     nothing_missed(&ended)?;
-    let files = [(Side::Source, "client"), (Side::Destination, "server")];
-    let files = files.map(|(side, name)| (side, dir.path().join(name).join("records.jsonl")));
+    let files = halves(dir.path())?;
     let rows = store::whole_flows(&python, dir.path(), &files)?;
     println!("{} flows after {:?}", rows.len(), start.elapsed());
     nothing_else(&rows, hidden.len())?;
     let tcp = compare("TCP", &over_tcp, &rows, "tcp-sequence")?;
     compare("UDP", &over_udp, &rows, "community-id")?;
     lost(&tcp, dropped)?;
+    same(&rows, &collected::whole_flows(dir.path(), &files)?)?;
     let [client, server] = spans.map(|spans| spans.received());
     let traces = spans::in_one_trace(&client?, &server?)?;
     ensure!(tcp.iter().all(|row| traces.contains(&row.key)), "a flow that is put together is not one trace");

@@ -22,14 +22,14 @@ const SELECT: &str = "SELECT FLOW_KEY AS key, FLOW_KEY_BASIS AS basis, toBool(IS
     SETTINGS output_format_json_quote_64bit_integers = 0 FORMAT JSONEachRow";
 
 /// A row of `whole_flows`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(crate) struct Whole {
     pub(crate) key: String,
     pub(crate) basis: String,
     pub(crate) is_glued: bool,
     pub(crate) protocol: u8,
     pub(crate) ports: (u16, u16),
-    pids: (Option<u32>, Option<u32>),
+    pub(crate) pids: (Option<u32>, Option<u32>),
     /// Packets lost in both directions.
     pub(crate) lost: Option<[i64; 2]>,
 }
@@ -61,7 +61,8 @@ fn without_the_other_host(mut record: Map<String, Value>, own: Side) -> Map<Stri
     record
 }
 
-fn rewritten(path: &Path, own: Side, to: &Path) -> Result<()> {
+/// Writes the records of an agent as one on another machine would make them.
+pub(crate) fn rewritten(path: &Path, own: Side, to: &Path) -> Result<()> {
     let mut out = String::new();
     for line in fs::read_to_string(path)?.lines() {
         out += &serde_json::to_string(&without_the_other_host(serde_json::from_str(line)?, own))?;
@@ -71,12 +72,10 @@ fn rewritten(path: &Path, own: Side, to: &Path) -> Result<()> {
 }
 
 /// The flows that both hosts' records make. Those of the first arrive twice.
-pub(crate) fn whole_flows(python: &Path, dir: &Path, files: &[(Side, PathBuf); 2]) -> Result<Vec<Whole>> {
+pub(crate) fn whole_flows(python: &Path, dir: &Path, files: &[PathBuf; 2]) -> Result<Vec<Whole>> {
     let mut statements: Vec<_> = TABLES.iter().map(|text| json!([text, ""])).collect();
-    for (own, path) in files.iter().chain(files.first()) {
-        let to = dir.join(format!("{}.jsonl", own.prefix()));
-        rewritten(path, *own, &to)?;
-        statements.push(json!([format!("INSERT INTO flows FROM INFILE '{}' FORMAT JSONEachRow", to.display()), ""]));
+    for path in files.iter().chain(files.first()) {
+        statements.push(json!([format!("INSERT INTO flows FROM INFILE '{}' FORMAT JSONEachRow", path.display()), ""]));
     }
     statements.push(json!([SELECT, ""]));
     let file = dir.join("statements.json");

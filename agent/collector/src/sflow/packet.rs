@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pidflow_engine::decode::{DecodeRules, Decoder, Frame, LinkType, Tunnels};
 use pidflow_engine::packet::Packet;
-use pidflow_schema::{Counters, Flow, Protocol};
+use pidflow_schema::{Counters, Flow, Protocol, UnknownCounters};
 
 use crate::counters::Event;
 use crate::octets::Octets;
@@ -59,7 +59,15 @@ impl Packets {
         let octets = u64::from(length);
         let tcp_flags = if protocol == Protocol::TCP { tcp_flags } else { 0 };
         Some(Flow {
-            forward: Counters { packets: 1, octets, frame_octets: 0, tcp_flags, is_beyond_frame: false },
+            forward: Counters {
+                packets: 1,
+                octets,
+                tcp_flags,
+                frame_octets: 0,
+                unknown: UnknownCounters::FRAME_OCTETS,
+                is_beyond_frame: false,
+            },
+            reverse: Counters::UNKNOWN,
             ip_class_of_service: class,
             ..Flow::new(protocol, ends.0, ends.1, (now_ns, now_ns))
         })
@@ -78,7 +86,9 @@ fn of(packet: &Packet) -> Flow {
             frame_octets: packet.frame_octets.into(),
             tcp_flags: packet.tcp_flags,
             is_beyond_frame: packet.is_beyond_frame(),
+            unknown: UnknownCounters::NONE,
         },
+        reverse: Counters::UNKNOWN,
         ip_class_of_service: packet.tos,
         macs: packet.macs(),
         ..Flow::new(packet.protocol, source, destination, (packet.time_ns, packet.time_ns))

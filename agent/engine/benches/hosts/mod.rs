@@ -45,7 +45,7 @@ impl Host {
         ] {
             self.facts.push(event(owner, used, (local, remote), at_ns));
         }
-        let some = Counters { packets: 5, octets: 900, frame_octets: 970, tcp_flags: 0x1b, is_beyond_frame: false };
+        let some = Counters { packets: 5, octets: 900, frame_octets: 970, tcp_flags: 0x1b, ..Counters::default() };
         let times = (time_ns, time_ns + MS / 2);
         self.flows.push(Flow { forward: some, reverse: some, ..Flow::new(Protocol::TCP, here, there, times) });
     }

@@ -1,6 +1,6 @@
 //! What one side of a flow sent.
 
-use pidflow_schema::record::Counters;
+use pidflow_schema::record::{Counters, UnknownCounters};
 
 use super::entry_facts::Facts;
 use super::handshake::micros;
@@ -63,6 +63,7 @@ impl Sent {
             frame_octets: self.frame_octets,
             tcp_flags: self.tcp_flags,
             is_beyond_frame: self.facts.has(Self::IS_BEYOND_FRAME),
+            unknown: UnknownCounters::NONE,
         }
     }
 

@@ -19,7 +19,7 @@ fn task(pid: u32, comm: &str) -> Task {
 }
 
 fn flow(client: &str, port: u16, server: &str) -> Flow {
-    let some = Counters { packets: 3, octets: 180, frame_octets: 222, tcp_flags: 2, is_beyond_frame: false };
+    let some = Counters { packets: 3, octets: 180, frame_octets: 222, tcp_flags: 2, ..Counters::default() };
     let ends = ((client.parse().unwrap(), port), (server.parse().unwrap(), 80));
     Flow {
         forward: some,
@@ -186,7 +186,7 @@ fn packets_of_the_kernel_itself_are_attributed_to_it() {
     let mut j = Joiner::new(60 * SECOND, 7);
     j.apply(&Fact::Addresses { time_ns: 0, netns: 7, addresses: vec!["10.0.0.1".parse().unwrap()] });
     let ends = (("10.0.0.1".parse().unwrap(), 0), ("10.0.0.9".parse().unwrap(), 0));
-    let some = Counters { packets: 1, octets: 56, frame_octets: 70, tcp_flags: 0, is_beyond_frame: false };
+    let some = Counters { packets: 1, octets: 56, frame_octets: 70, tcp_flags: 0, ..Counters::default() };
     let icmp = Flow { icmp_type_code: Some(0x0303), forward: some, ..Flow::new(1, ends.0, ends.1, (SECOND, SECOND)) };
     let r = j.join(icmp);
     assert_eq!((r.source.attribution, r.destination.attribution), (Attribution::Kernel, Attribution::Remote));
@@ -208,7 +208,7 @@ fn what_only_processes_send_is_not_the_kernels() {
     let mut j = Joiner::new(60 * SECOND, 7);
     let own: Vec<IpAddr> = ["10.0.0.1", "2001:db8::1"].map(|a| a.parse().unwrap()).to_vec();
     j.apply(&Fact::Addresses { time_ns: 0, netns: 7, addresses: own });
-    let one = Counters { packets: 1, octets: 56, frame_octets: 70, tcp_flags: 0, is_beyond_frame: false };
+    let one = Counters { packets: 1, octets: 56, frame_octets: 70, tcp_flags: 0, ..Counters::default() };
     let mut sent = |protocol, (from, to): (&str, &str), icmp_type_code| {
         let ends = ((from.parse().unwrap(), 0), (to.parse().unwrap(), 0));
         let flow = Flow::new(protocol, ends.0, ends.1, (SECOND, SECOND));

@@ -11,12 +11,15 @@ use crate::HistoryError;
 use crate::answer::{Group, Sums};
 use crate::facet::{Column, Facet, facet};
 use crate::narrow::{address_column, expression, process_column};
-use crate::stored_file::StoredFile;
+use crate::stored_file::{StoredFile, set_amount};
 
 /// Maximum number of groups that are summed up.
 const MAX_GROUPS: usize = 500_000;
 /// Maximum number of combinations of columns that are summed up before their values are read.
 const MAX_COMBINATIONS: usize = 500_000;
+
+/// The number of a counter that is not known.
+const UNKNOWN: i64 = -1;
 
 type Key = Vec<Option<SelectorValue>>;
 
@@ -127,7 +130,7 @@ fn column_of(file: &StoredFile, facet: Facet) -> String {
     match facet {
         Facet::Process(end) => process_column(end).into(),
         Facet::Address(end) => address_column(end).into(),
-        Facet::Column(column) => expression(file, column),
+        Facet::Column(column) => format!("ifnull({}, {UNKNOWN})", expression(file, column)),
         _ => "detail".into(),
     }
 }
@@ -142,25 +145,26 @@ fn partial(file: &StoredFile, facets: &[Facet], values: &[i64]) -> Result<FlowRe
             Facet::Process(End::Destination) => record.destination.process = file.process(*value)?,
             Facet::Address(End::Source) => record.flow.source = file.address(*value)?,
             Facet::Address(End::Destination) => record.flow.destination = file.address(*value)?,
-            Facet::Column(column) => set_column(&mut record, *column, u64::try_from(*value).unwrap_or_default()),
+            Facet::Column(column) => set_column(&mut record, *column, *value),
             _ => {}
         }
     }
     Ok(record)
 }
 
-fn set_column(record: &mut FlowRecord, column: Column, value: u64) {
+/// A negative value is [`UNKNOWN`].
+fn set_column(record: &mut FlowRecord, column: Column, value: i64) {
     let f = &mut record.flow;
     let port = u16::try_from(value).unwrap_or_default();
+    let time_ns = u64::try_from(value).unwrap_or_default();
     match column {
-        Column::First => f.first_ns = value,
-        Column::Last => f.last_ns = value,
+        Column::First => f.first_ns = time_ns,
+        Column::Last => f.last_ns = time_ns,
         Column::SourcePort => f.source_port = port,
         Column::DestinationPort => f.destination_port = port,
         Column::Protocol => f.protocol = u8::try_from(value).unwrap_or_default(),
-        Column::Bytes => f.forward.octets = value,
-        Column::ReverseBytes => f.reverse.octets = value,
-        Column::Packets => f.forward.packets = value,
-        Column::ReversePackets => f.reverse.packets = value,
+        Column::Bytes | Column::ReverseBytes | Column::Packets | Column::ReversePackets => {
+            set_amount(f, column, u64::try_from(value).ok());
+        }
     }
 }

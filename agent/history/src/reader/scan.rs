@@ -15,7 +15,7 @@ use crate::stored_file::{StoredFile, WHOLE};
 use crate::{HistoryError, Place};
 
 /// The columns from which sums are made.
-const SUMS: &str = "bytes, reverse_bytes, packets, reverse_packets";
+const SUMS: &str = "ifnull(bytes, 0), ifnull(reverse_bytes, 0), ifnull(packets, 0), ifnull(reverse_packets, 0)";
 
 /// The selected rows of one file.
 pub(super) struct Scan<'a> {

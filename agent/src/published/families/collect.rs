@@ -3,10 +3,40 @@
 use pidflow_collector::{Counters, Event, Protocol};
 use pidflow_schema::metric::{Family, MetricSample};
 
-use crate::collect::CollectFigures;
+use crate::collect::{CollectFigures, GlueFigures};
 
 pub(super) fn families(f: &CollectFigures) -> impl Iterator<Item = Family> + use<> {
     received(f).into_iter().chain(kept(f))
+}
+
+/// Of records that are put together.
+pub(super) fn of_glue(f: &GlueFigures) -> [Family; 3] {
+    let c = &f.counters;
+    let results = [
+        ("passed", c.passed),
+        ("held", c.held),
+        ("repeated", c.repeated),
+        ("glued", c.glued),
+        ("alone", c.alone),
+        ("late", c.late),
+        ("ambiguous", c.ambiguous),
+        ("pushed-out", c.pushed_out),
+    ];
+    [
+        Family::counter(
+            "pidflow.glue.records",
+            "{record}",
+            "Records that --glue passed on, held and left out as repeated, and records that it made of those held, by kind.",
+            MetricSample::by("result", results),
+        ),
+        Family::gauge(
+            "pidflow.glue.flows",
+            "{flow}",
+            "Flows whose records wait for those of other agents, or are remembered.",
+            MetricSample::alone(f.flows),
+        ),
+        Family::gauge("pidflow.glue.state.size", "By", "Memory of these flows.", MetricSample::alone(f.bytes)),
+    ]
 }
 
 fn received(f: &CollectFigures) -> [Family; 5] {

@@ -32,6 +32,7 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
     all.extend(own_state(s));
     all.extend(s.host.iter().flat_map(|figures| host::families(figures)));
     all.extend(s.collect.iter().flat_map(collect::families));
+    all.extend(s.glue.iter().flat_map(collect::of_glue));
     all.extend(s.ledger.iter().flat_map(|ledger| ledger::families(ledger)));
     let of_talk = talk::all(view).into_iter().chain(node::all(view));
     all.into_iter().map(LazyFamily::from).chain(of_talk).collect()

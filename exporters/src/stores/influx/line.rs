@@ -117,6 +117,7 @@ fn put_field(e: &Element, value: Value<'_>, out: &mut Vec<u8>) {
     let _ = write!(out, ",{}=", e.name);
     match value {
         Value::Text(text) => put_quoted(utf8::prefix(&text, MAX_STRING), out),
+        Value::Signed(v) => drop(write!(out, "{v}i")),
         Value::Unsigned(v) => drop(write!(out, "{}i", v.min(i64::MAX.cast_unsigned()))),
         Value::Time(_) => {
             put_value(value, e.data_type, out);
