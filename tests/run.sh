@@ -61,7 +61,7 @@ count() { # NAME STARTED LOG STATUS
   if [ "$f" -eq 0 ] && { [ "$status" -ne 0 ] || [ $((p + i)) -eq 0 ]; }; then f=1; fi
   passed=$((passed + p - s)) failed=$((failed + f)) skipped=$((skipped + s + i))
   report "$([ "$f" -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - start)) "$name: $((p - s)) passed, $f failed, $((s + i)) skipped"
-  { cat "$PIDFLOW_SKIPS"; grep -a '^kernel [0-9.]* [a-z0-9]*: ' "$log"; } | sed 's/^/                 /'
+  { cat "$PIDFLOW_SKIPS"; grep -a '^kernel [0-9][^:]*: ' "$log"; } | sed 's/^/                 /'
   [ "$f" -eq 0 ] && return
   # The message of a panic is on the lines after it.
   awk '/^(test .* FAILED|linux_.* FAILED|.* stdout ----|Error: |error|== .* exit status ([^0]|0,))/ || more-- > 0 || /^thread .* panicked/
