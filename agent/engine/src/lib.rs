@@ -9,6 +9,7 @@ pub mod flow_table;
 pub mod join;
 mod losses;
 pub mod packet;
+mod places;
 pub mod process_table;
 mod segment;
 pub mod socket_index;

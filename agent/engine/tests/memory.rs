@@ -1,12 +1,16 @@
 //! Memory of the flow table, measured at the allocator.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use etherparse::PacketBuilder;
+use pidflow_engine::decode::{DecodeRules, Decoder, Frame, LinkType, PayloadRule};
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
 use pidflow_engine::packet::Packet;
-use pidflow_schema::record::{FlowEndDetail, FlowEndReason};
+use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -42,7 +46,60 @@ fn packet(time_ns: u64, flow: u32) -> Packet {
 
 /// One test: the allocator counts for the whole process.
 #[test]
-fn memory_is_bounded_per_flow_and_given_back_after_a_flood() {
+fn memory_is_bounded_per_flow() {
+    memory_is_given_back_after_a_flood();
+    names_of_all_flows_fit_into_their_share();
+}
+
+/// An exchange of HTTP: one of a hundred hosts and of ten programs, and one of a thousand paths.
+fn exchange(flow: u32) -> [Vec<u8>; 2] {
+    let (client, server) = ([11, (flow >> 16) as u8, (flow >> 8) as u8, flow as u8], [10, 0, 0, 1]);
+    let request = format!(
+        "GET /item/{} HTTP/1.1\r\nHost: www{}.example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) Test/{}\r\n\r\n",
+        flow % 1000,
+        flow % 100,
+        flow % 10
+    );
+    let build = |from: ([u8; 4], u16), to: ([u8; 4], u16), payload: &[u8]| {
+        let mut data = Vec::new();
+        PacketBuilder::ipv4(from.0, to.0, 64).tcp(from.1, to.1, 1, 1000).ack(1).write(&mut data, payload).unwrap();
+        data
+    };
+    [
+        build((client, 4000), (server, 80), request.as_bytes()),
+        build((server, 80), (client, 4000), b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    ]
+}
+
+/// Every flow has a request, a response and a latency; none is lost for lack of memory.
+fn names_of_all_flows_fit_into_their_share() {
+    for flows in [30_000_u32, 50_000, 60_000] {
+        let before = ALLOCATED.load(Ordering::Relaxed);
+        let config = FlowTableConfig { max_flows: flows as usize, ..FlowTableConfig::default() };
+        let mut decoder = Decoder::new(DecodeRules { payloads: PayloadRule::Pick, ..DecodeRules::default() });
+        let mut table = FlowTable::new(config);
+        let mut out = Vec::with_capacity(flows as usize);
+        for flow in 0..flows {
+            for (data, time_ns) in exchange(flow).iter().zip([1, 2]) {
+                let frame = Frame { time_ns, wire_octets: data.len() as u32, interface: 0, data };
+                let packet = decoder.decode(LinkType::RawIp, &frame).unwrap();
+                table.set_payloads(decoder.take_payloads());
+                table.update(&packet, &mut out);
+            }
+        }
+        table.set_payloads(decoder.take_payloads());
+        let each = (ALLOCATED.load(Ordering::Relaxed) - before - size_of::<Flow>() * flows as usize) / flows as usize;
+        println!("{flows} flows with names: {each} bytes each");
+        assert!(each <= FlowTable::BYTES_PER_FLOW + FlowTable::BYTES_PER_WATCHED_FLOW, "{each}");
+        assert_eq!(table.counters().payloads_dropped, 0);
+        table.finish(FlowEndReason::ForcedEnd, FlowEndDetail::None, &mut out);
+        let names = out.iter().filter_map(|flow| flow.application.as_ref()?.server_name().map(str::len));
+        assert_eq!((out.len(), names.count()), (flows as usize, flows as usize));
+        assert!(out.iter().all(|flow| flow.http_latency.is_some()));
+    }
+}
+
+fn memory_is_given_back_after_a_flood() {
     let mut out = Vec::with_capacity(20_000);
     for flood in [30_000_u32, 100_000, 180_000, 262_145] {
         let before = ALLOCATED.load(Ordering::Relaxed);

@@ -177,6 +177,31 @@ impl Application {
         size_of::<Self>() + tls + http + dns + request.len()
     }
 
+    /// Memory that it keeps without its texts, bytes.
+    #[must_use]
+    pub fn kept_bytes_without_texts(&self) -> usize {
+        let Self { protocol: _, tls, http, dns, request: _ } = self;
+        let boxes =
+            [tls.as_deref().map(size_of_val), http.as_deref().map(size_of_val), dns.as_deref().map(size_of_val)];
+        size_of::<Self>() + boxes.into_iter().flatten().sum::<usize>()
+    }
+
+    /// All its texts.
+    pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut Arc<str>> {
+        let Self { protocol: _, tls, http, dns, request } = self;
+        let tls = tls
+            .as_deref_mut()
+            .map(|Tls { server_name, alpn, version: _, fingerprint }| [server_name, alpn, fingerprint]);
+        let http = http
+            .as_deref_mut()
+            .map(|Http { method, host, path, status: _, user_agent }| [method, host, path, user_agent]);
+        let dns = dns.as_deref_mut().map(|Dns { query, query_type: _, response }| {
+            [Some(query), response.as_mut().map(|response| &mut response.addresses)]
+        });
+        let dns = dns.into_iter().flatten().flatten();
+        tls.into_iter().flatten().chain(http.into_iter().flatten()).chain(dns).chain([request])
+    }
+
     /// The protocol alone.
     #[must_use]
     pub fn of(protocol: ApplicationProtocol) -> Self {

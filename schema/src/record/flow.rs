@@ -231,7 +231,8 @@ pub struct Flow {
     pub tcp: Option<Box<TcpHealth>>,
     /// What its packets look like; none: they were not measured.
     pub packet_figures: Option<Box<PacketFigures>>,
-    /// From requests of HTTP/1 to their responses in the record; none: there was no response to a request that was seen.
+    /// From requests of HTTP/1 to their responses in the record, of which the first is not kept; none: there was no response to
+    /// a request that was seen.
     pub http_latency: Option<Box<ApplicationLatency>>,
 }
 

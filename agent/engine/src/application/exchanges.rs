@@ -1,12 +1,14 @@
 //! How long servers take to answer requests of HTTP/1.
 
+use std::mem;
+
 use pidflow_schema::record::ApplicationLatency;
 
 use super::piece::Piece;
 
 /// The greatest number of requests that wait for their responses on one connection (pipelining). Further ones are not measured, and
 /// neither are any after them.
-const MAX_WAITING: usize = 4;
+const MAX_WAITING: usize = 3;
 /// The longest first line of a request that is recognised, bytes.
 const MAX_LINE: usize = 8192;
 
@@ -21,15 +23,19 @@ enum Head {
 /// The exchanges of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
-    latency: ApplicationLatency,
+    total_us: u64,
+    max_us: u32,
+    answered: u32,
     /// When the requests began that were not answered yet, microseconds modulo 2^32, the first one first.
     asked_us: [u32; MAX_WAITING],
     waiting: u8,
     /// More requests waited than there is room for.
     is_lost: bool,
     client_is_high: bool,
-    /// Sequence numbers of the latest request and response, so that one that is sent again does not count.
-    latest: [Option<u32>; 2],
+    /// Sequence numbers of the latest request and response, so that one that is sent again does not count; the second one is valid if
+    /// there was a response.
+    latest: [u32; 2],
+    has_response: bool,
 }
 
 /// Notes a message that begins in this payload. `exchanges` is made by the first request.
@@ -37,7 +43,11 @@ pub(super) struct Exchanges {
 pub(super) fn note(exchanges: &mut Option<Box<Exchanges>>, piece: &Piece<'_>) {
     let Some(head) = head(piece.bytes) else { return };
     if head == Head::Request && exchanges.is_none() {
-        *exchanges = Some(Box::new(Exchanges { client_is_high: piece.is_from_high, ..Exchanges::default() }));
+        *exchanges = Some(Box::new(Exchanges {
+            client_is_high: piece.is_from_high,
+            latest: [piece.sequence.wrapping_sub(1), 0],
+            ..Exchanges::default()
+        }));
     }
     if let Some(exchanges) = exchanges {
         exchanges.see(head, piece);
@@ -61,14 +71,16 @@ fn head(bytes: &[u8]) -> Option<Head> {
 impl Exchanges {
     fn see(&mut self, head: Head, piece: &Piece<'_>) {
         let is_request = piece.is_from_high == self.client_is_high;
+        let is_first = !is_request && !self.has_response;
         let [request, response] = &mut self.latest;
         let latest = if is_request { request } else { response };
         // Less than 2^31 ahead: sent for the first time (RFC 9293 section 3.4).
-        let is_new = latest.is_none_or(|latest| (1..1 << 31).contains(&piece.sequence.wrapping_sub(latest)));
+        let is_new = is_first || (1..1 << 31).contains(&piece.sequence.wrapping_sub(*latest));
         if is_request != (head == Head::Request) || !is_new || self.is_lost {
             return;
         }
-        *latest = Some(piece.sequence);
+        *latest = piece.sequence;
+        self.has_response |= !is_request;
         if is_request { self.asks(piece.now_us) } else { self.answers(piece.now_us) }
     }
 
@@ -92,13 +104,17 @@ impl Exchanges {
         // A clock that was set back measures nothing.
         let us = now_us.wrapping_sub(asked_us);
         if us < 1 << 31 {
-            self.latency.count(us);
+            self.max_us = self.max_us.max(us);
+            self.total_us += u64::from(us);
+            self.answered = self.answered.saturating_add(1);
         }
     }
 
-    /// The latencies since the last call; none: there were none.
+    /// The latencies since the last call, without the first one; none: there were none.
     pub(super) fn take(&mut self) -> Option<ApplicationLatency> {
-        Some(std::mem::take(&mut self.latency)).filter(|latency| latency.exchanges > 0)
+        let Self { total_us, max_us, answered, .. } = self;
+        let (total_us, max_us, exchanges) = (mem::take(total_us), mem::take(max_us), mem::take(answered));
+        (exchanges > 0).then_some(ApplicationLatency { first_us: 0, max_us, total_us, exchanges })
     }
 }
 

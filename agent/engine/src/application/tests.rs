@@ -603,7 +603,9 @@ fn a_flood_of_large_messages_takes_no_more_than_its_share() {
     let send = |run: &mut Run, port: u16, message: &[u8]| {
         let mut data = Vec::new();
         let tcp = PacketBuilder::ipv4(CLIENT, SERVER, 64).tcp(port, 80, 101, 1000).ack(1);
-        tcp.write(&mut data, message).unwrap();
+        // The texts of no two flows are equal.
+        let message = String::from_utf8_lossy(message).replace("GET /", &format!("GET /{port}"));
+        tcp.write(&mut data, message.replace("Host: ", &format!("Host: {port}")).as_bytes()).unwrap();
         run.frame(&data);
     };
     for message in [&unfinished, &long] {

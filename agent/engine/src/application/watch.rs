@@ -13,10 +13,12 @@ use super::reading::Reading;
 use super::service::ServiceMessage;
 use super::signature;
 use super::streams::Streams;
-use super::text::of_list;
 use super::tls::{ClientHello, ServerHello};
 use super::vpn::{self, Vpn};
+use crate::texts::Texts;
 
+/// Size of the two reference counts of a shared value, bytes.
+const SHARED: usize = 2 * size_of::<usize>();
 /// After this many payloads, a flow that is not understood yet is left alone.
 const MAX_PIECES: u8 = 32;
 /// Ports by which variants of DNS are distinguished.
@@ -29,20 +31,22 @@ const DNS_PORT: u16 = 53;
 pub(crate) struct Watch {
     application: Option<Arc<Application>>,
     /// None before the first payload, and when no more is expected.
-    state: Option<State>,
+    state: Option<Box<State>>,
     /// None before the first request of HTTP/1.
     exchanges: Option<Box<Exchanges>>,
     pieces: u8,
     has_client_hello: bool,
+    /// Whether there are texts that no other flow shares yet.
+    has_new_texts: bool,
 }
 
 /// What is needed to read the next messages.
 #[derive(Debug)]
 enum State {
-    Streams(Box<Streams>),
-    Dns(Box<Waiting>),
-    Quic(Box<Initials>),
-    Vpn(Box<Vpn>),
+    Streams(Streams),
+    Dns(Waiting),
+    Quic(Initials),
+    Vpn(Vpn),
 }
 
 impl Watch {
@@ -70,9 +74,9 @@ impl Watch {
             return None;
         }
         self.pieces = self.pieces.saturating_add(1);
-        let state = self.state.get_or_insert_with(|| State::begin(piece));
+        let state = &mut **self.state.get_or_insert_with(|| Box::new(State::begin(piece)));
         if matches!(state, State::Vpn(_)) && !is_of_vpn(piece) {
-            *state = State::Dns(Box::default());
+            *state = State::Dns(Waiting::default());
         }
         let found = match state {
             State::Dns(_) => return self.dns_bytes(piece),
@@ -96,7 +100,7 @@ impl Watch {
             }
             Reading::Incomplete | Reading::Other => None,
         };
-        let goes_on = matches!(self.state, Some(State::Dns(_)));
+        let goes_on = matches!(self.state.as_deref(), Some(State::Dns(_)));
         if !goes_on && (self.is_understood() || self.pieces >= MAX_PIECES) {
             self.state = None;
         }
@@ -113,7 +117,7 @@ impl Watch {
                 self.learn(Kind::Ssh);
             }
             Message::Dns(message) if self.application.is_none() && self.may_begin(piece) => {
-                self.state = Some(State::Dns(Box::default()));
+                self.state = Some(Box::new(State::Dns(Waiting::default())));
                 return self.dns(message, piece);
             }
             Message::Service(message) if self.allows(message.kind) && self.may_begin(piece) => {
@@ -126,7 +130,7 @@ impl Watch {
 
     /// Notes a message of a database or broker.
     fn service(&mut self, message: &ServiceMessage, is_from_high: bool) {
-        let request = match (&mut self.state, message.numbers) {
+        let request = match (self.state.as_deref_mut(), message.numbers) {
             (_, None) => message.request,
             (Some(State::Streams(streams)), Some(numbers)) => {
                 match streams.pair(numbers, message.request, is_from_high) {
@@ -138,7 +142,7 @@ impl Watch {
         };
         let known = self.learn(message.kind);
         if let Some(request) = request.filter(|_| known.request.is_empty()) {
-            known.request = of_list(request);
+            known.request = request.into();
         }
     }
 
@@ -169,6 +173,7 @@ impl Watch {
     }
 
     fn learn(&mut self, kind: Kind) -> &mut Application {
+        self.has_new_texts = true;
         Arc::make_mut(self.application.get_or_insert_with(|| Arc::new(Application::of(kind))))
     }
 
@@ -231,7 +236,7 @@ impl Watch {
         if let Some(answered) = message.response.as_ref().filter(|_| is_first && dns.response.is_none()) {
             dns.response = Some(answered.response());
         }
-        let Some(State::Dns(waiting)) = &mut self.state else { return None };
+        let Some(State::Dns(waiting)) = self.state.as_deref_mut() else { return None };
         if message.response.is_none() {
             waiting.add(&message);
             return None;
@@ -239,17 +244,27 @@ impl Watch {
         (waiting.answers(&message) && kind == Kind::Dns).then_some(message)
     }
 
-    /// Memory beside its own, bytes.
+    /// Replaces texts by those that other flows have.
+    pub(crate) fn share_texts(&mut self, texts: &mut Texts) {
+        if std::mem::take(&mut self.has_new_texts)
+            && let Some(application) = &mut self.application
+        {
+            Arc::make_mut(application).texts_mut().for_each(|text| *text = texts.share(text, usize::MAX));
+        }
+    }
+
+    /// Memory beside its own and without texts, bytes.
     pub(crate) fn kept_bytes(&self) -> usize {
-        let state = match &self.state {
+        let more = match self.state.as_deref() {
             None => 0,
-            Some(State::Streams(streams)) => size_of::<Streams>() + streams.kept_bytes(),
-            Some(State::Dns(_)) => size_of::<Waiting>(),
-            Some(State::Vpn(_)) => size_of::<Vpn>(),
-            Some(State::Quic(initials)) => size_of::<Initials>() + initials.kept_bytes(),
+            Some(State::Streams(streams)) => streams.kept_bytes(),
+            Some(State::Dns(_) | State::Vpn(_)) => 0,
+            Some(State::Quic(initials)) => initials.kept_bytes(),
         };
+        let state = self.state.as_deref().map_or(0, size_of_val) + more;
         let exchanges = self.exchanges.as_deref().map_or(0, size_of_val);
-        state + exchanges + self.application.as_ref().map_or(0, |known| known.kept_bytes() + 2 * size_of::<usize>())
+        let application = self.application.as_deref().map_or(0, |known| known.kept_bytes_without_texts() + SHARED);
+        state + exchanges + application
     }
 }
 
@@ -264,10 +279,10 @@ enum Found {
 impl State {
     fn begin(piece: &Piece<'_>) -> Self {
         match (piece.protocol, piece.bytes) {
-            (Protocol::TCP, _) => Self::Streams(Box::default()),
-            (_, bytes) if signature::is_quic_initial(bytes) => Self::Quic(Box::default()),
-            _ if is_of_vpn(piece) => Self::Vpn(Box::default()),
-            _ => Self::Dns(Box::default()),
+            (Protocol::TCP, _) => Self::Streams(Streams::default()),
+            (_, bytes) if signature::is_quic_initial(bytes) => Self::Quic(Initials::default()),
+            _ if is_of_vpn(piece) => Self::Vpn(Vpn::default()),
+            _ => Self::Dns(Waiting::default()),
         }
     }
 }

@@ -2,9 +2,6 @@
 
 use std::mem;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-
 use std::sync::Arc;
 
 use pidflow_schema::record::{Application, ApplicationLatency};
@@ -13,18 +10,28 @@ use super::Payloads;
 use super::dns::{NameAnswer, Resolved};
 use super::piece::Piece;
 use super::watch::Watch;
+use crate::places::Places;
+use crate::texts::Texts;
 
 /// The greatest number of responses of DNS that wait to be taken. Further ones are counted and dropped.
 const MAX_ANSWERS: usize = 65_536;
+/// The least memory of texts of which unused ones are dropped, bytes.
+const MIN_SWEPT_BYTES: usize = 1 << 16;
 
 /// What the payloads of flows have shown, by the flow's place in the table.
 #[derive(Debug, Default)]
 pub(crate) struct Watches {
     /// Those of the batch that is being counted.
     payloads: Payloads,
-    watched: HashMap<u32, Watch, RandomState>,
-    /// Memory of the messages and texts of the watched flows, bytes.
+    watched: Places<Watch>,
+    /// Memory of the watched flows without their texts, bytes.
     kept_bytes: usize,
+    /// The texts of all of them.
+    texts: Texts,
+    /// Unused texts are dropped when all together have this size, bytes.
+    sweep_at: usize,
+    /// Flows that ended since unused texts were dropped.
+    ended: usize,
     /// Its limit. Beyond it, payloads are left out and counted.
     max_kept_bytes: usize,
     answers: Vec<NameAnswer>,
@@ -35,7 +42,7 @@ pub(crate) struct Watches {
 impl Watches {
     /// Keeps no more than this of messages and texts, bytes.
     pub(crate) fn with_limit(max_kept_bytes: usize) -> Self {
-        Self { max_kept_bytes, ..Self::default() }
+        Self { max_kept_bytes, sweep_at: MIN_SWEPT_BYTES, ..Self::default() }
     }
 
     /// Replaces the payloads of the batch.
@@ -46,16 +53,36 @@ impl Watches {
 
     /// Reads the payload with this number. Returns what it resolves, if it is the response of DNS to a query that was seen.
     pub(crate) fn see(&mut self, slot: u32, number: u16, piece: Piece<'_>) -> Option<Resolved> {
-        let bytes = self.payloads.get(number)?;
-        if self.kept_bytes >= self.max_kept_bytes {
+        if !self.has_room() {
             self.left_out += 1;
             return None;
         }
-        let watch = self.watched.entry(slot).or_default();
+        let bytes = self.payloads.get(number)?;
+        let watch = self.watched.get_or_default(slot)?;
         let before = watch.kept_bytes();
         let found = watch.see(&Piece { bytes, ..piece });
+        watch.share_texts(&mut self.texts);
         self.kept_bytes = self.kept_bytes - before.min(self.kept_bytes) + watch.kept_bytes();
+        if self.texts.bytes() > self.sweep_at {
+            self.sweep_texts();
+        }
         found?.resolved()
+    }
+
+    /// Whether more may be kept. If not, texts are dropped if so many flows have ended that it pays.
+    fn has_room(&mut self) -> bool {
+        if self.kept_bytes + self.texts.bytes() >= self.max_kept_bytes && self.ended > self.texts.len() / 4 {
+            self.sweep_texts();
+        }
+        self.kept_bytes + self.texts.bytes() < self.max_kept_bytes
+    }
+
+    /// Drops texts that no flow has any more. It is done again when there are twice as many as now.
+    #[cold]
+    fn sweep_texts(&mut self) {
+        self.texts.forget_unused();
+        self.ended = 0;
+        self.sweep_at = 2 * self.texts.bytes() + MIN_SWEPT_BYTES;
     }
 
     /// Keeps a response of DNS until it is taken.
@@ -74,26 +101,25 @@ impl Watches {
 
     /// What is known of the flow's application.
     pub(crate) fn application(&self, slot: u32) -> Option<Arc<Application>> {
-        self.watched.get(&slot)?.application().cloned()
+        self.watched.get(slot)?.application().cloned()
     }
 
     /// The latencies of the flow's requests since the last call.
     pub(crate) fn take_latency(&mut self, slot: u32) -> Option<Box<ApplicationLatency>> {
-        self.watched.get_mut(&slot)?.take_latency().map(Box::new)
+        self.watched.get_mut(slot)?.take_latency().map(Box::new)
     }
 
     /// The flow has ended.
     pub(crate) fn remove(&mut self, slot: u32) {
-        let kept = self.watched.remove(&slot).map_or(0, |watch| watch.kept_bytes());
+        let kept = self.watched.remove(slot).map_or(0, |watch| watch.kept_bytes());
+        self.ended += 1;
         self.kept_bytes = self.kept_bytes.saturating_sub(kept);
     }
 
     /// The flow has another place.
     pub(crate) fn relocate(&mut self, from: u32, to: u32) {
-        if let Some(watch) = self.watched.remove(&from) {
-            let replaced = self.watched.insert(to, watch).map_or(0, |watch| watch.kept_bytes());
-            self.kept_bytes = self.kept_bytes.saturating_sub(replaced);
-        }
+        let replaced = self.watched.relocate(from, to).map_or(0, |watch| watch.kept_bytes());
+        self.kept_bytes = self.kept_bytes.saturating_sub(replaced);
     }
 
     /// Two flows become one: what was known of `from` counts for `to` if nothing is known of that.
@@ -109,10 +135,11 @@ impl Watches {
         Self { watched: mem::take(&mut self.watched), ..Self::default() }
     }
 
-    /// Returns unused memory.
-    pub(crate) fn shrink(&mut self) {
-        self.watched.shrink_to_fit();
+    /// Returns unused memory. No flow is in place `used` or a later one.
+    pub(crate) fn shrink(&mut self, used: usize) {
+        self.watched.shrink(used);
         self.answers.shrink_to_fit();
+        self.sweep_texts();
     }
 
     /// Payloads that there was no room for, and responses of DNS that were not taken in time.
@@ -122,6 +149,6 @@ impl Watches {
 
     /// Memory, bytes.
     pub(crate) fn allocated_bytes(&self) -> usize {
-        self.kept_bytes + self.watched.allocation_size() + self.payloads.allocated_bytes()
+        self.kept_bytes + self.texts.bytes() + self.watched.allocated_bytes() + self.payloads.allocated_bytes()
     }
 }

@@ -12,10 +12,9 @@ impl FlowTable {
     pub const BYTES_PER_FLOW: usize =
         size_of::<Entry>() + Index::MAX_BYTES_PER_FLOW + Slab::MAX_BYTES_PER_FREE_SLOT + Paths::MAX_BYTES_PER_FLOW;
 
-    /// The mean memory that a flow may take in addition when its payloads are read, bytes: its place among the watched flows,
-    /// what is known of its application, texts, and a message that is not complete. If all flows together take more, further
-    /// payloads are not read.
-    pub const BYTES_PER_WATCHED_FLOW: usize = 300;
+    /// The mean memory that a flow may take in addition when its payloads are read, bytes: what is known of its application, a message
+    /// that is not complete, and its share of the texts of all flows. If all flows together take more, further payloads are not read.
+    pub const BYTES_PER_WATCHED_FLOW: usize = 200;
 
     /// Bytes allocated for flows now, including spare capacity.
     #[must_use]
@@ -43,7 +42,7 @@ impl FlowTable {
         self.index.shrink();
         self.tunnels.shrink();
         self.paths.shrink();
-        self.watches.shrink();
+        self.watches.shrink(self.slab.len());
         self.healths.shrink(self.slab.len());
         self.figures.shrink(self.slab.len());
     }

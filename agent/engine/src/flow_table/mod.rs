@@ -26,7 +26,6 @@ mod lists;
 mod memory;
 mod owners;
 mod paths;
-mod places;
 mod prefetch;
 mod records;
 mod sent;

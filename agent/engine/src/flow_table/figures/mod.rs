@@ -10,8 +10,8 @@ use pidflow_schema::record::PacketFigures;
 
 use super::FlowTable;
 use super::key::KeySide;
-use super::places::Places;
 use crate::packet::Packet;
+use crate::places::Places;
 use direction::Direction;
 
 /// The figures of flows, by the place of their flow in the table.
