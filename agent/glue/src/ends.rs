@@ -79,6 +79,12 @@ impl OwnedEnd {
         })
     }
 
+    /// Memory of what it says of the end's process, bytes.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        let texts = self.end.endpoint.as_ref().map_or(0, |endpoint| endpoint.text_bytes());
+        self.end.process.as_ref().map_or(0, |process| process.kept_bytes()) + texts
+    }
+
     /// Takes the place of a less certain one.
     pub(crate) fn replace(self, known: &mut Option<Self>) {
         if known.as_ref().is_none_or(|known| known.rank <= self.rank) {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use pidflow_schema::{Flow, FlowKeyBasis, FlowRecord, kept_bytes};
+use pidflow_schema::{Flow, FlowKeyBasis, FlowRecord, Lost, kept_bytes};
 
 use crate::ends::{OwnedEnd, Side, certainty};
 use crate::half::{Half, direction_rank};
@@ -29,10 +29,14 @@ pub(crate) struct HeldFlow {
     pub(crate) is_ambiguous: bool,
     /// What was handed on.
     pub(crate) handed_on: Sums,
+    /// What was told of losses.
+    pub(crate) lost: Lost,
     first_ns: u64,
     last_ns: u64,
     /// Memory of the records that are held, bytes.
     record_bytes: usize,
+    /// Memory of the ends without them, bytes.
+    end_bytes: usize,
     /// Identifies the time at which it is due.
     pub(crate) turn: u64,
     /// Everything was handed on, and no more records are expected.
@@ -85,9 +89,11 @@ impl HeldFlow {
             destination: None,
             is_ambiguous: false,
             handed_on: Sums::default(),
+            lost: Lost::default(),
             first_ns: record.flow.first_ns,
             last_ns: record.flow.last_ns,
             record_bytes: 0,
+            end_bytes: 0,
             turn: 0,
             is_over: false,
         }
@@ -95,7 +101,7 @@ impl HeldFlow {
 
     /// Memory, bytes.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.halves.capacity() * size_of::<Half>() + self.record_bytes
+        size_of::<Self>() + self.halves.capacity() * size_of::<Half>() + self.record_bytes + self.end_bytes
     }
 
     pub(crate) fn is_exact(&self) -> bool {
@@ -111,6 +117,8 @@ impl HeldFlow {
             _ if self.has(record) => Found::Repeated,
             false if is_after => Found::Next,
             false if is_before => Found::Late,
+            // It goes on after a pause that does not part flows.
+            false if flow.first_ns > self.last_ns => Found::New,
             _ if self.is_over => Found::Late,
             _ => Found::New,
         }
@@ -146,6 +154,7 @@ impl HeldFlow {
         self.first_ns = self.first_ns.min(record.flow.first_ns);
         self.last_ns = self.last_ns.max(record.flow.last_ns);
         self.record_bytes += kept_bytes(std::slice::from_ref(&record));
+        self.is_over = false;
         let half = self.half(&record.observer);
         self.note_ends(&record, half);
         if let Some(half) = self.halves.get_mut(half) {
@@ -170,6 +179,15 @@ impl HeldFlow {
                 self.basis != FlowKeyBasis::TcpSequence && known.as_ref().is_some_and(|k| k.half != half);
             end.replace(known);
         }
+    }
+
+    /// Notes that everything was handed on, and forgets what is needed no longer.
+    pub(crate) fn rest(&mut self) {
+        self.is_over = self.halves.iter().all(|half| half.has_ended);
+        if self.is_over && self.is_exact() {
+            (self.source, self.destination) = (None, None);
+        }
+        self.end_bytes = [&self.source, &self.destination].into_iter().flatten().map(OwnedEnd::kept_bytes).sum();
     }
 
     /// Takes out all records that are held, as they came but for those of one agent, which are together.

@@ -194,8 +194,8 @@ impl Glue {
         let Some(flow) = self.flows.get_mut(key) else { return };
         let before = flow.bytes();
         self.counters.emit(flow, out);
+        flow.rest();
         self.bytes = self.bytes + flow.bytes() - before;
-        flow.is_over = flow.halves.iter().all(|half| half.has_ended);
         self.turns += 1;
         flow.turn = self.turns;
         let window_ns = self.settings.window_ns;

@@ -61,6 +61,8 @@ fn complete(record: &mut FlowRecord, other: &FlowRecord) {
     }
     flow.forward.tcp_flags |= more.forward.tcp_flags;
     flow.reverse.tcp_flags |= more.reverse.tcp_flags;
+    flow.forward.unknown = flow.forward.unknown.intersection(more.forward.unknown);
+    flow.reverse.unknown = flow.reverse.unknown.intersection(more.reverse.unknown);
     flow.handshake = flow.handshake.or(more.handshake);
     if flow.application.is_none() {
         flow.application.clone_from(&more.application);
@@ -101,7 +103,7 @@ fn put_ends(flow: &HeldFlow, record: &mut FlowRecord, after: Option<Translation>
     }
 }
 
-fn glued(flow: &HeldFlow, records: u32) -> Glued {
+fn glued(flow: &mut HeldFlow, records: u32) -> Glued {
     let observer = |end: &Option<OwnedEnd>| end.as_ref().map_or_else(EndObserver::default, |end| end.observer.clone());
     let mut observers: Vec<&str> = flow.halves.iter().map(|half| &*half.observer).collect();
     observers.sort_unstable();
@@ -112,7 +114,7 @@ fn glued(flow: &HeldFlow, records: u32) -> Glued {
         records,
         lost: None,
     };
-    glued.lost = glued.is_of_two_ends().then(|| lost(flow)).flatten();
+    glued.lost = glued.is_of_two_ends().then(|| lost(flow)).flatten().map(|all| tell(&mut flow.lost, all));
     glued
 }
 
@@ -126,6 +128,18 @@ fn lost(flow: &HeldFlow) -> Option<Lost> {
     };
     let is_whole = |half: &Half| half.has_ended;
     (have_begun && is_whole(source) && is_whole(destination)).then(|| difference(source.sums, destination.sums))
+}
+
+/// What is new, where the flow went on after its loss was told.
+const fn tell(told: &mut Lost, all: Lost) -> Lost {
+    let new = Lost {
+        packets: all.packets.wrapping_sub(told.packets),
+        octets: all.octets.wrapping_sub(told.octets),
+        reverse_packets: all.reverse_packets.wrapping_sub(told.reverse_packets),
+        reverse_octets: all.reverse_octets.wrapping_sub(told.reverse_octets),
+    };
+    *told = all;
+    new
 }
 
 fn difference(source: Sums, destination: Sums) -> Lost {

@@ -197,12 +197,33 @@ fn flows_with_one_key_that_is_not_exact_are_told_apart_by_pauses() {
     assert_eq!((out.len(), counters.glued), (2, 2));
     let lost: Vec<_> = out.iter().map(|r| r.glued.as_ref().unwrap().lost.unwrap().packets).collect();
     assert_eq!(lost, [1, 1]);
+    // After a shorter pause it is the same flow, also if its first part was handed on.
+    let (mut glue, mut out) = (glue(usize::MAX), Vec::new());
+    for second in [1, 10] {
+        glue.add(udp_client("client", (second, second + 1)), second * SECOND_NS, &mut out);
+        glue.add(udp_server("server", (second, second + 1)), second * SECOND_NS, &mut out);
+        glue.expire((second + 2) * SECOND_NS, &mut out);
+    }
+    let (counters, lost) = (*glue.counters(), out.iter().map(|r| r.glued.as_ref().unwrap().lost.unwrap().packets));
+    assert_eq!((counters.glued, counters.late, lost.collect::<Vec<_>>()), (2, 0, vec![1, 1]));
     // A record of an earlier flow than the one that is held.
     let (out, counters) = all([udp_client("client", (30, 31)), udp_server("server", (1, 2))]);
     assert!(out.len() == 2 && !out.iter().any(is_glued) && counters.late == 1);
     // What began at different times cannot be compared.
     let (out, _) = all([udp_client("client", (1, 9)), udp_server("server", (5, 9))]);
     assert!(is_glued(&out[0]) && out[0].glued.as_ref().unwrap().lost.is_none());
+}
+
+#[test]
+fn a_counter_that_one_agent_does_not_send_is_the_others() {
+    let mut less = client((1, 2), [10, 6]);
+    less.flow.forward.set(UnknownCounters::FRAME_OCTETS, None);
+    let (out, _) = all([less.clone(), server((1, 2), [8, 7])]);
+    assert_eq!(out[0].flow.forward.known_frame_octets(), Some(8 * 114));
+    let mut both = server((1, 2), [8, 7]);
+    both.flow.forward.set(UnknownCounters::FRAME_OCTETS, None);
+    let (out, _) = all([less, both]);
+    assert_eq!((out[0].flow.forward.known_frame_octets(), out[0].flow.forward.known_packets()), (None, Some(10)));
 }
 
 #[test]

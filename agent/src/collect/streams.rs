@@ -14,8 +14,8 @@ use super::decoding::Decoding;
 
 /// The largest message, and the size of a connection's buffer.
 const MAX_MESSAGE: usize = 65_536;
-/// The longest line of JSON, octets: command lines may have 128 kB, and escapes make them longer.
-const MAX_LINE: usize = 1 << 20;
+/// The longest line of JSON, octets: [`MAX_CONNECTIONS`] of them must fit into the memory.
+const MAX_LINE: usize = 1 << 17;
 /// Octets of a message up to its length.
 const HEADER: usize = 4;
 /// Maximum number of connections; further ones wait in the kernel.

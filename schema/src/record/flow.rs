@@ -77,6 +77,12 @@ impl UnknownCounters {
         Self(self.0 | other.0)
     }
 
+    /// Those of both.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// These without those in `known`.
     #[must_use]
     pub const fn without(self, known: Self) -> Self {

@@ -143,6 +143,7 @@ fn cargo(sub: &str, options: &[&str]) -> Option<String> {
         Some("pidflow") => "agent".to_owned(),
         Some("pidflow-engine") => "agent/engine".to_owned(),
         Some("pidflow-collector") => "agent/collector".to_owned(),
+        Some("pidflow-glue") => "agent/glue".to_owned(),
         Some("pidflow-expression") => "schema/expression".to_owned(),
         Some(package) => package.strip_prefix("pidflow-").unwrap_or(package).to_owned(),
     };

@@ -1,0 +1,207 @@
+//! A thousand exporters at one `pidflow collect`: what is lost, memory and CPU. Run with an optimised binary:
+//!
+//! `cargo build --release -p pidflow && PIDFLOW_BIN_DIR=target/release cargo test -p pidflow-tests --test collect_load -- --ignored --nocapture`
+//!
+//! `PIDFLOW_LOAD_SECONDS` is the duration, 60 by default.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "whatever is not as expected ends the test")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use pidflow_tests::process::{self, Guarded};
+
+const EXPORTERS: u32 = 1000;
+/// Records of each exporter in a second, each in a message of its own.
+const RATE: u32 = 10;
+/// How often exporters send their template, in seconds.
+const TEMPLATE_INTERVAL: u32 = 10;
+/// Element, and length, of what all templates have in one order or another.
+const FIELDS: [(u16, u16); 12] =
+    [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (5, 1), (6, 1), (2, 8), (1, 8), (152, 8), (153, 8), (10, 4)];
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// An exporter with its own domain, and an order of fields and a template number that few others have.
+struct Exporter {
+    socket: UdpSocket,
+    number: u32,
+    sequence: u32,
+}
+
+impl Exporter {
+    fn new(number: u32, port: u16) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(("127.0.0.1", port)).unwrap();
+        Self { socket, number, sequence: 0 }
+    }
+
+    fn template_number(&self) -> u16 {
+        256 + (self.number % 700) as u16
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (u16, u16)> + use<> {
+        FIELDS.into_iter().cycle().skip(self.number as usize % FIELDS.len()).take(FIELDS.len())
+    }
+
+    fn template(&self) -> Vec<u8> {
+        let mut set = [self.template_number(), FIELDS.len() as u16].map(u16::to_be_bytes).concat();
+        self.fields().for_each(|(id, length)| set.extend([id, length].map(u16::to_be_bytes).concat()));
+        [[2_u16, set.len() as u16 + 4].map(u16::to_be_bytes).concat(), set].concat()
+    }
+
+    fn record(&self, now_ms: u64) -> Vec<u8> {
+        let value = |id| match id {
+            8 => u64::from(0x0a00_0000 + self.number),
+            12 => u64::from(0x0a80_0000 + self.sequence % 5000),
+            7 => 1024 + u64::from(self.sequence % 50_000),
+            4 => 6,
+            152 | 153 => now_ms,
+            2 => 3,
+            1 => 300,
+            _ => 1,
+        };
+        let octets = |(id, length): (u16, u16)| value(id).to_be_bytes()[8 - usize::from(length)..].to_vec();
+        let record: Vec<u8> = self.fields().flat_map(octets).collect();
+        let header = [self.template_number(), record.len() as u16 + 4].map(u16::to_be_bytes).concat();
+        [header, record].concat()
+    }
+
+    /// Sends a record, with the template if it is time. While nobody listens, the kernel refuses.
+    fn send(&mut self, with_template: bool) {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let template = if with_template { self.template() } else { Vec::new() };
+        let sets = [template, self.record(now.as_millis() as u64)].concat();
+        let mut message = [10, sets.len() as u16 + 16].map(u16::to_be_bytes).concat();
+        message.extend([now.as_secs() as u32, self.sequence, self.number].map(u32::to_be_bytes).concat());
+        message.extend(sets);
+        let _ = self.socket.send(&message);
+        self.sequence += 1;
+    }
+}
+
+struct Collector {
+    process: Guarded,
+    http: u16,
+}
+
+impl Collector {
+    fn start(port: u16) -> Self {
+        let http = free_port();
+        let child = Command::new(process::binary("pidflow").unwrap())
+            .args(["collect", "--netflow", &format!("127.0.0.1:{port}"), "--listen", &format!("127.0.0.1:{http}")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut process = Guarded::new(child);
+        let log = BufReader::new(process.child().stderr.take().unwrap());
+        let mut lines = log.lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("ready")), "it did not start");
+        // Nobody else reads the log.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, http }
+    }
+
+    fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.http)).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// CPU seconds, and the greatest memory in MB.
+    fn used(&self) -> (f64, u64) {
+        let pid = self.process.pid();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let ticks: u64 = [11, 12].map(|n: usize| fields[n].parse::<u64>().unwrap()).iter().sum();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        (ticks as f64 / 100.0, peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1000)
+    }
+}
+
+fn metric(metrics: &str, name: &str) -> u64 {
+    let line = metrics.lines().find(|line| line.starts_with(name)).unwrap();
+    line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64
+}
+
+const RECORDS: &str = "pidflow_collect_records_total{protocol=\"ipfix\"}";
+const LOST: &str = "pidflow_collect_events_total{event=\"lost-records\"}";
+const DROPPED: &str = "pidflow_collect_dropped_by_kernel_total";
+const UNKNOWN: &str = "pidflow_collect_events_total{event=\"unknown-template\"}";
+
+/// Sends for that many seconds at an even pace; `tick` is called ten times a second.
+fn send(exporters: &mut [Exporter], seconds: u32, mut tick: impl FnMut(u32)) {
+    let start = Instant::now();
+    for turn in 0..seconds * RATE {
+        let due = start + Duration::from_secs(1) / RATE * turn;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        for exporter in &mut *exporters {
+            // Not all of them at the same time.
+            exporter.send((turn + exporter.number) % (TEMPLATE_INTERVAL * RATE) == 0);
+        }
+        tick(turn);
+    }
+}
+
+fn seconds() -> u32 {
+    std::env::var("PIDFLOW_LOAD_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(60)
+}
+
+#[test]
+#[ignore = "a measurement of a minute"]
+fn a_thousand_exporters() {
+    let port = free_port();
+    let collector = Collector::start(port);
+    let mut exporters: Vec<_> = (0..EXPORTERS).map(|n| Exporter::new(n, port)).collect();
+    exporters.iter_mut().for_each(|exporter| exporter.send(true));
+    send(&mut exporters, seconds(), |_| {});
+    std::thread::sleep(Duration::from_secs(3));
+    let sent: u64 = exporters.iter().map(|e| u64::from(e.sequence)).sum();
+    let (metrics, (cpu, memory)) = (collector.metrics(), collector.used());
+    let (records, lost, dropped) = (metric(&metrics, RECORDS), metric(&metrics, LOST), metric(&metrics, DROPPED));
+    println!(
+        "{EXPORTERS} exporters, {sent} records sent: {records} received, {lost} lost, {dropped} dropped by the kernel; {cpu} CPU s, {memory} MB at most"
+    );
+    assert_eq!(records + lost + metric(&metrics, UNKNOWN), sent, "{metrics}");
+    assert_eq!(lost, dropped, "every message has one record");
+}
+
+/// The collector is killed in the midst, and started again.
+#[test]
+#[ignore = "a measurement of a minute"]
+fn killed_in_the_midst() {
+    let port = free_port();
+    let mut collector = Some(Collector::start(port));
+    let mut exporters: Vec<_> = (0..EXPORTERS).map(|n| Exporter::new(n, port)).collect();
+    exporters.iter_mut().for_each(|exporter| exporter.send(true));
+    let (half, mut before) = (seconds() / 2 * RATE, 0);
+    send(&mut exporters, seconds(), |turn| {
+        if turn + 15 == half {
+            before = metric(&collector.as_ref().unwrap().metrics(), RECORDS);
+        }
+        if turn == half {
+            collector.take().unwrap().process.signal(libc::SIGKILL).unwrap();
+        }
+        if turn == half + 20 {
+            collector = Some(Collector::start(port));
+        }
+    });
+    std::thread::sleep(Duration::from_secs(3));
+    let sent: u64 = exporters.iter().map(|e| u64::from(e.sequence)).sum();
+    let metrics = collector.as_ref().unwrap().metrics();
+    let [records, lost, unknown] = [RECORDS, LOST, UNKNOWN].map(|name| metric(&metrics, name));
+    println!(
+        "{sent} records sent: at least {before} received before, {records} after; {lost} counted as lost, {unknown} waited in vain for a template"
+    );
+    // Two seconds without a collector, and what the first one received since its figures of a second before were read.
+    let missing = sent - before - records - lost - unknown;
+    assert!(missing <= u64::from(EXPORTERS * RATE) * 6, "{missing} records are missing");
+}
