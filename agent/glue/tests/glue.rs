@@ -27,6 +27,7 @@ fn traffic(packets: u64) -> Traffic {
         octets: packets * 100,
         frame_octets: packets * 114,
         tcp_flags: SYN,
+        is_beyond_frame: false,
         unknown: UnknownCounters::NONE,
     }
 }
