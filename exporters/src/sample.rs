@@ -352,8 +352,8 @@ fn process(n: u64) -> Process {
         executable: Arc::from(format!("/usr/bin/{name}")),
         command_line: Arc::from(format!("{name} --tab '\t' --quote \"\\\" {}", "x".repeat((n % 200) as usize))),
         pod: (!container.is_empty()).then(|| Arc::new(pod(n))),
-        container: (n % 6 == 1).then(|| Arc::new(engine_container(n))),
-        service_name: Arc::from(if n % 4 == 3 { "" } else { "checkout" }),
+        container: (!container.is_empty()).then(|| Arc::new(engine_container(n))),
+        service_name: Arc::from(if container.is_empty() { "" } else { "cart" }),
         placement: placement(n, &container),
         parent_pid: if n % 9 == 8 { 0 } else { 900 },
         parent_name: Arc::from("bash"),
@@ -365,8 +365,8 @@ fn process(n: u64) -> Process {
 
 fn engine_container(n: u64) -> Container {
     Container {
-        name: format!("shop-web-{}", n % 100).into(),
-        image: "registry.example/shop/web:1.27".into(),
+        name: format!("w-{}", n % 100).into(),
+        image: "web:1".into(),
         compose_project: "shop".into(),
         compose_service: "web".into(),
     }
