@@ -14,6 +14,9 @@ const MAX_PAUSE_NS: u64 = 15_000_000_000;
 /// Beginnings of such flows are the same up to this, so that what two agents counted can be compared.
 pub(crate) const MAX_APART_NS: u64 = 1_000_000_000;
 
+/// Agents whose records of one flow are put together: at both ends, and on the way. Each record is compared with what each of them sent.
+const MAX_OBSERVERS: usize = 16;
+
 /// A flow of which records are held, or were handed on.
 #[derive(Debug)]
 pub(crate) struct HeldFlow {
@@ -54,6 +57,8 @@ pub(crate) enum Found {
     Repeated,
     /// It is of a flow that was handed on.
     Late,
+    /// It is of one agent more than a flow can have.
+    Surplus,
 }
 
 /// What tells the direction of a record, equal for all agents but for the order of the ends.
@@ -115,6 +120,7 @@ impl HeldFlow {
         let is_before = self.first_ns > flow.last_ns.saturating_add(MAX_PAUSE_NS);
         match self.is_exact() {
             _ if self.has(record) => Found::Repeated,
+            _ if self.is_surplus(record) => Found::Surplus,
             false if is_after => Found::Next,
             false if is_before => Found::Late,
             // It goes on after a pause that does not part flows.
@@ -126,6 +132,10 @@ impl HeldFlow {
 
     fn has(&self, record: &FlowRecord) -> bool {
         self.halves.iter().any(|half| half.observer == record.observer && half.has(record))
+    }
+
+    fn is_surplus(&self, record: &FlowRecord) -> bool {
+        self.halves.len() >= MAX_OBSERVERS && self.halves.iter().all(|half| half.observer != record.observer)
     }
 
     /// Whether records are held that were not handed on.

@@ -102,8 +102,8 @@ impl Glue {
         let found = self.flows.get(&key).map_or(Found::New, |flow| flow.find(&record));
         match found {
             Found::Repeated => self.counters.repeated += 1,
-            Found::Late => {
-                self.counters.late += 1;
+            Found::Late | Found::Surplus => {
+                *(if found == Found::Late { &mut self.counters.late } else { &mut self.counters.ambiguous }) += 1;
                 out.push(record);
             }
             Found::Next => {

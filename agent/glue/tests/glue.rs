@@ -320,3 +320,11 @@ fn memory_is_bounded_and_what_is_pushed_out_is_counted() {
     assert_eq!(sources, (0..20_000).collect::<Vec<_>>(), "each once");
     assert_eq!((glue.len(), glue.bytes()), (0, 0));
 }
+
+#[test]
+fn agents_beyond_those_that_a_flow_can_have_go_out_as_they_came() {
+    let on_the_way = (0..98).map(|n| tcp(record(&format!("router-{n}"), [CLIENT, SERVER], (1, 2), [10, 6])));
+    let (out, counters) = all([client((1, 2), [10, 6]), server((1, 2), [10, 6])].into_iter().chain(on_the_way));
+    assert_eq!((out.len(), counters.glued, counters.ambiguous), (1 + 84, 1, 84));
+    assert_eq!(out.iter().filter(|record| is_glued(record)).count(), 1);
+}
