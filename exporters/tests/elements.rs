@@ -12,12 +12,13 @@ fn blank() -> FlowRecord {
 }
 
 /// Elements that follow from others, or say less than the record has.
-const DERIVED: [&str; 25] = [
+const DERIVED: [&str; 26] = [
     "IS_GLUED",
     "LAYER2_SEGMENT_ID",
     "IP_PROTOCOL_VERSION",
     "TCP_FLAGS",
     "APPL_LATENCY_MS",
+    "HTTP_LATENCY_AVG",
     "SRC_PROC_NUM_PAGE_FAULTS",
     "DST_PROC_NUM_PAGE_FAULTS",
     "BIFLOW_DIRECTION",

@@ -74,6 +74,10 @@ const OF_THE_FLOW: [&str; 8] = [
     "PROC_ATTRIBUTION",
 ];
 
+/// Elements of a process without `PROC_` in their names, and without the `SRC_` or `DST_` at their beginning.
+const OF_THE_PROCESS: [&str; 5] =
+    ["CONTAINER_NAME", "CONTAINER_IMAGE", "COMPOSE_PROJECT", "COMPOSE_SERVICE", "SERVICE_NAME"];
+
 /// The facets of all elements, in the order of the table.
 pub(crate) static FACETS: LazyLock<Vec<Facet>> = LazyLock::new(|| ELEMENTS.iter().map(facet).collect());
 
@@ -87,7 +91,8 @@ pub(crate) fn facet(element: &Element) -> Facet {
         Some(("DST", property)) => (Some(End::Destination), property),
         _ => (None, element.name),
     };
-    let is_of_process = property.starts_with("PROC_") || property.starts_with("FATHER_PROC_");
+    let is_of_process =
+        property.starts_with("PROC_") || property.starts_with("FATHER_PROC_") || OF_THE_PROCESS.contains(&property);
     match end {
         Some(end) if is_of_process && !OF_THE_FLOW.contains(&property) => Facet::Process(end),
         Some(_) if property.starts_with("K8S_") => Facet::Pod,

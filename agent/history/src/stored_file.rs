@@ -17,6 +17,7 @@ use crate::facet::Column;
 use crate::file_name::FileName;
 use crate::hour::check_format;
 use crate::stored::{self, Detail};
+use crate::tables;
 
 /// How long a read waits for the writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -47,6 +48,24 @@ pub(crate) const fn set_amount(flow: &mut Flow, column: Column, amount: Option<u
 /// Decoded rows of one table.
 type Decoded<T> = RefCell<HashMap<i64, T, RandomState>>;
 
+/// Undoes a change that the writer did not complete because it was killed while it finished the file. SQLite does that at the next
+/// read, but not for who opens the file only to read it: that fails.
+///
+/// Who may not write the file is told so by the read that follows.
+fn roll_back(path: &Path) {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    if !std::fs::metadata(journal).is_ok_and(|journal| journal.len() > 0) {
+        return;
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let done = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        tables::pragma(&connection, "user_version")
+    });
+    drop(done);
+}
+
 /// A file, opened for reading.
 pub(crate) struct StoredFile {
     pub(crate) name: FileName,
@@ -76,6 +95,7 @@ impl StoredFile {
             Ok(connection)
         };
         let failed = |e| HistoryError::sqlite(&path, e);
+        roll_back(&path);
         let connection = open().map_err(failed)?;
         check_format(&path, &connection)?;
         let totals = connection.query_row("SELECT base_ns, first_ns, last_ns FROM file", [], |row| {

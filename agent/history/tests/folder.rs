@@ -93,6 +93,29 @@ fn what_was_committed_survives_a_kill_at_any_moment() {
     }
 }
 
+/// The agent may be killed while it finishes a file: what was written of that is undone by the next reader.
+#[test]
+fn a_change_that_was_not_completed_is_undone_by_a_reader() {
+    let (folder, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut writer = Writer::new(folder.path(), KEEP).unwrap();
+    let records: Vec<FlowRecord> = (0..5000).map(numbered).collect();
+    writer.add(&records, NOW_NS);
+    assert_eq!(writer.commit(NOW_NS).records, 5000);
+    drop(writer);
+    let name = files(folder.path()).into_iter().find(|name| !name.contains("-wal") && !name.contains("-shm")).unwrap();
+    let connection = rusqlite::Connection::open(folder.path().join(&name)).unwrap();
+    connection.pragma_update(None, "journal_mode", "DELETE").unwrap();
+    // With so few pages in memory, changed ones go to the file before the commit.
+    connection.execute_batch("PRAGMA cache_size = 5; BEGIN; UPDATE flows SET packets = 0, bytes = 0;").unwrap();
+    for name in [name.clone(), format!("{name}-journal")] {
+        fs::copy(folder.path().join(&name), killed.path().join(&name)).unwrap();
+    }
+    let (found, skipped) = read(killed.path());
+    assert_eq!((found.len(), skipped), (5000, Vec::new()));
+    assert!(found.iter().all(|record| record.flow.forward.packets > 0));
+    assert_eq!(files(killed.path()), [name]);
+}
+
 #[test]
 fn files_and_folder_are_the_owners_alone() {
     let parent = tempfile::tempdir().unwrap();
