@@ -187,14 +187,13 @@ fn flows_are_those_that_ndpi_states() {
 }
 
 /// Captures without tunnels and fragments, whose frames are cut to so many bytes, and state no other length.
-const CUT: [(&str, u32); 7] = [
+const CUT: [(&str, u32); 6] = [
     ("chrissanders-tcp_retransmissions.pcapng", 60),
     ("ipfixprobe-vlan.pcap", 60),
     ("ndpi-http.pcapng", 100),
     ("ndpi-http_ipv6.pcap", 80),
     ("ndpi-kafka.pcapng", 70),
     ("ndpi-mysql.pcapng", 58),
-    ("ndpi-quic-v2.pcapng", 200),
 ];
 
 /// The flows that tshark finds, by the innermost addresses and ports of each frame, and the packets whose IP header it finds too long.
