@@ -17,6 +17,9 @@ use crate::clock::engine_ns;
 const MAX_BATCH: usize = 1024;
 /// Minimum time between two requests for the list. If notices are lost all the time, lists add to the load.
 const MIN_LISTING_INTERVAL: Duration = Duration::from_secs(1);
+/// So many times as long as a list took, its receipt included, no other list is requested: otherwise a large table on a busy host
+/// would keep the thread at lists, and more notices would be lost.
+const REST: u32 = 4;
 /// How long the thread waits for a notice before it checks whether a list must be requested.
 const WAIT: Duration = Duration::from_secs(1);
 
@@ -33,13 +36,16 @@ pub(super) struct Watch {
     is_incomplete: bool,
     /// When the last list was requested.
     listed: Instant,
+    /// How long the last list took to arrive.
+    listing_took: Duration,
 }
 
 impl Watch {
     /// The list has already been requested by [`Conntrack::open`].
     pub(super) fn new(conntrack: Conntrack, netns: u32, facts: Sender<Vec<Fact>>, state: Arc<State>) -> Self {
         let (listing, listed) = (Some(engine_ns()), Instant::now());
-        Self { conntrack, netns, facts, state, notices: Vec::new(), listing, is_incomplete: false, listed }
+        let (notices, listing_took) = (Vec::new(), Duration::ZERO);
+        Self { conntrack, netns, facts, state, notices, listing, is_incomplete: false, listed, listing_took }
     }
 
     /// Runs until the receiver of the facts is dropped.
@@ -75,7 +81,8 @@ impl Watch {
 
     /// Requests the list again if notices were lost.
     fn list_again(&mut self) -> io::Result<()> {
-        if self.is_incomplete && self.listing.is_none() && self.listed.elapsed() >= MIN_LISTING_INTERVAL {
+        let pause = MIN_LISTING_INTERVAL.max(self.listing_took * (REST + 1));
+        if self.is_incomplete && self.listing.is_none() && self.listed.elapsed() >= pause {
             self.is_incomplete = false;
             (self.listing, self.listed) = (Some(engine_ns()), Instant::now());
             self.conntrack.ask_for_all()?;
@@ -98,6 +105,7 @@ impl Watch {
             }
             Notice::All => {
                 let begun_ns = self.listing.take()?;
+                self.listing_took = self.listed.elapsed();
                 let netns = self.netns;
                 (!self.is_incomplete).then_some(Fact::TranslationsListed { netns, begun_ns })
             }
