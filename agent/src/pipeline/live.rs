@@ -199,12 +199,15 @@ impl Live {
 
     fn count_packets(&mut self, batch: PacketBatch) {
         self.seen_until.note(&batch);
-        let LiveParts { table, joiner, .. } = &mut self.parts;
+        let LiveParts { sources, table, joiner, .. } = &mut self.parts;
         while let Some(c) = self.changes.next_until(batch.packets.last().map_or(0, |p| p.time_ns)) {
             table.endpoint_changed(c.protocol, c.address, c.port, c.time_ns);
         }
         name_interfaces(table, &batch.interfaces);
         self.namespaces.announce(&batch.interfaces, table);
+        if self.namespaces.take_wanted() {
+            sources.kernel.ask_for_namespace_ids();
+        }
         self.namespaces.apply(joiner, table);
         table.set_tunnels(&batch.tunnels);
         table.set_payloads(batch.payloads);

@@ -58,6 +58,8 @@ pub(super) struct Namespaces {
     current: HashMap<u32, u32>,
     last: u32,
     is_due: bool,
+    /// An interface has a new peer since [`Namespaces::take_wanted`].
+    is_wanted: bool,
 }
 
 impl Namespaces {
@@ -109,8 +111,14 @@ impl Namespaces {
             self.leads.insert(self.last, lead);
             self.current.insert(interface.number, self.last);
             table.set_network_namespace(interface.number, self.last);
-            self.is_due = true;
+            (self.is_due, self.is_wanted) = (true, true);
         }
+    }
+
+    /// Whether the ids of namespaces should be read, because an interface has a new peer. The kernel sends a notice only if it
+    /// assigns a new id, not if the peer's namespace has one already, and what was read before may be out of date.
+    pub(super) const fn take_wanted(&mut self) -> bool {
+        std::mem::replace(&mut self.is_wanted, false)
     }
 
     /// Updates in the flow table which interfaces are kept apart.
@@ -243,6 +251,16 @@ mod tests {
             made.namespaces.apply(&made.joiner, &mut made.table);
         }
         assert_eq!(made.flows(&[0, 0]), [(Some(71), 3)]);
+    }
+
+    #[test]
+    fn ids_are_wanted_once_for_each_new_peer() {
+        let mut made = two("10.0.0.2");
+        assert!(made.namespaces.take_wanted() && !made.namespaces.take_wanted());
+        made.interface(1, Some(5));
+        assert!(!made.namespaces.take_wanted(), "it leads to the same as before");
+        made.interface(1, Some(4));
+        assert!(made.namespaces.take_wanted());
     }
 
     #[test]

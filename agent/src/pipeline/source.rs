@@ -56,6 +56,8 @@ pub(crate) trait FactSource {
     fn drain(&mut self, out: &mut Vec<Fact>);
     /// Counters of the kernel side; all zero for other sources.
     fn counts(&self) -> KernelCounts;
+    /// Asks for [`Fact::NamespaceIds`] of now: an interface leads to a namespace, and whether its id was read since is not known.
+    fn ask_for_namespace_ids(&mut self) {}
 }
 
 impl FactSource for Probes {
@@ -65,6 +67,10 @@ impl FactSource for Probes {
 
     fn counts(&self) -> KernelCounts {
         Self::counts(self)
+    }
+
+    fn ask_for_namespace_ids(&mut self) {
+        Self::ask_for_namespace_ids(self);
     }
 }
 

@@ -313,6 +313,11 @@ impl Probes {
         }
     }
 
+    /// Asks the sampler to read the ids of namespaces.
+    pub(crate) fn ask_for_namespace_ids(&mut self) {
+        self.refused_requests += u64::from(self.requests.try_send(Request::NamespaceIds).is_err());
+    }
+
     /// How each fact is collected.
     pub(crate) fn reports(&self) -> &[HookReport] {
         &self.reports

@@ -71,9 +71,14 @@ impl Namespaces {
             self.pace.done(now);
         } else if self.ids.have_changed() {
             // A new namespace may have the inode number of one that is gone.
-            self.look(facts);
-            facts.extend(self.all_ids());
+            self.read_ids(facts);
         }
+    }
+
+    /// Reads the ids of all namespaces, those without sockets included.
+    pub(super) fn read_ids(&mut self, facts: &mut Vec<Fact>) {
+        self.look(facts);
+        facts.extend(self.all_ids());
     }
 
     fn all_ids(&self) -> Option<Fact> {

@@ -37,6 +37,8 @@ pub(crate) enum Request {
     Forget(ProcessId),
     /// Events were lost: report the current sockets.
     Recount,
+    /// An interface leads to another namespace: read the ids of namespaces.
+    NamespaceIds,
 }
 
 /// The greatest number of processes sampled in one round. If there are more, they take turns.
@@ -196,6 +198,7 @@ impl SamplerState {
             Request::Sample(_) => {}
             Request::Forget(id) => self.forget(id),
             Request::Recount => self.recount(facts),
+            Request::NamespaceIds => self.namespaces.read_ids(facts),
         }
     }
 
