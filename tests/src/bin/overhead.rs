@@ -112,7 +112,9 @@ impl Server {
     fn requests(&self, options: &[&str]) -> Result<Duration> {
         let (server, children) = (sys::cpu_time(self.process.pid())?, sys::cpu_time_of_children()?);
         let mut command = Command::new("redis-benchmark");
-        command.args(["-q", "-t", "ping_mbulk", "-p", &self.port]).args(options).stdout(Stdio::null());
+        command.args(["-q", "-t", "ping_mbulk", "-p", &self.port]).args(options);
+        // It warns of connections that are not kept alive.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         let status = command.status().context("run redis-benchmark (package redis-tools)")?;
         if !status.success() {
             bail!("redis-benchmark: {status}");
