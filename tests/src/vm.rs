@@ -153,7 +153,7 @@ impl Kernel {
 
     /// Boots the kernel, runs everything under each of `backends` (separated by commas), and returns the verdicts.
     ///
-    /// A machine whose kernel locks up is booted once more: it happened once in more than a hundred boots, with both emulated
+    /// A machine whose kernel locks up is booted once more: it happened once in some dozens of boots, with both emulated
     /// processors waiting in the kernel, and never again. What the kernel printed, with the place of each processor, is on standard
     /// error then, after a line that begins with `kernel`.
     pub fn run(&self, backends: &str) -> Result<Vec<Verdict>> {
