@@ -57,7 +57,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fragments -d 'Ho
 separate\t'Discard them, and count them as discarded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tunnels -d 'Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'The inner packets, in flows with the inner addresses and this tunnel'
 outer\t'The outer packets'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l application-names -d 'Whether the first payload bytes of flows are read for the application protocol and the names in it [default: off]' -r -f -a "on\t'Protocol and names from DNS, TLS, QUIC, HTTP, SSH and VPNs'
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l application-names -d 'Whether the first payload bytes of flows are read for the application protocol and the names in it [default: off]' -r -f -a "on\t'Protocol and names from DNS, TLS, QUIC, HTTP, SSH, VPNs, databases and brokers'
 off\t'Payloads are not looked at'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tcp-health -d 'Whether retransmissions, losses, round trips and the latency of answers are measured on TCP connections [default: off]' -r -f -a "on\t'Retransmissions, losses, windows, round trips, and how long servers take to answer'
 off\t'Only flags and the duration of the handshake'"
@@ -159,7 +159,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l fragments -d 'H
 separate\t'Discard them, and count them as discarded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l tunnels -d 'Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'The inner packets, in flows with the inner addresses and this tunnel'
 outer\t'The outer packets'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l application-names -d 'Whether the first payload bytes of flows are read for the application protocol and the names in it [default: off]' -r -f -a "on\t'Protocol and names from DNS, TLS, QUIC, HTTP, SSH and VPNs'
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l application-names -d 'Whether the first payload bytes of flows are read for the application protocol and the names in it [default: off]' -r -f -a "on\t'Protocol and names from DNS, TLS, QUIC, HTTP, SSH, VPNs, databases and brokers'
 off\t'Payloads are not looked at'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l tcp-health -d 'Whether retransmissions, losses, round trips and the latency of answers are measured on TCP connections [default: off]' -r -f -a "on\t'Retransmissions, losses, windows, round trips, and how long servers take to answer'
 off\t'Only flags and the duration of the handshake'"

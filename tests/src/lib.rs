@@ -24,6 +24,7 @@ pub mod sys;
 pub mod traffic;
 pub mod trial;
 pub mod truth;
+pub mod tshark;
 pub mod vm;
 pub mod xdp;
 

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use pidflow_tests::process;
 use pidflow_tests::skip::skip;
+use pidflow_tests::tshark;
 use serde_json::Value;
 
 /// Element, and the field of tshark with the same meaning.
@@ -85,13 +86,9 @@ const ENDS: [&str; 8] =
 /// The first value of each field in each flow.
 fn of_tshark(capture: &Path) -> Vec<Found> {
     let fields = NAMES.map(|(_, field)| field);
-    let mut command = Command::new("tshark");
-    command.args(["-n", "-r"]).arg(capture).args(["-Y", &fields.join(" || "), "-T", "fields", "-E", "aggregator=;"]);
-    ENDS.iter().chain(&fields).for_each(|field| _ = command.args(["-e", field]));
-    let output = String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned();
+    let table = tshark::fields(capture, &["-Y", &fields.join(" || ")], ENDS.into_iter().chain(fields));
     let mut found = vec![Found::new(); fields.len()];
-    for line in output.lines() {
-        let values: Vec<&str> = line.split('\t').collect();
+    for values in table.rows() {
         for (at, found) in found.iter_mut().enumerate() {
             if let Some(name) = values[ENDS.len() + at].split(';').next().filter(|name| !name.is_empty()) {
                 found.entry(key(end_of(&values, 0, at), end_of(&values, 2, at))).or_insert(name.to_owned());
@@ -111,7 +108,7 @@ fn end_of(values: &[&str], address: usize, name: usize) -> End {
 
 #[test]
 fn names_are_those_that_tshark_finds() {
-    if Command::new("tshark").arg("-v").output().is_err() {
+    if tshark::is_missing() {
         return skip("names_are_those_that_tshark_finds", "tshark is not installed");
     }
     let (mut wrong, mut equal) = (Vec::new(), 0);
@@ -203,21 +200,15 @@ fn ja4_of(is_quic: bool, offer: &[&str]) -> String {
 
 #[test]
 fn fingerprints_of_clients_are_those_of_what_tshark_decodes() {
-    if Command::new("tshark").arg("-v").output().is_err() {
+    if tshark::is_missing() {
         return skip("fingerprints_of_clients_are_those_of_what_tshark_decodes", "tshark is not installed");
     }
     let (mut compared, mut over_quic) = (0, 0);
     for capture in captures() {
-        let mut command = Command::new("tshark");
-        command.args(["-n", "-r"]).arg(&capture).args(["-Y", "tls.handshake.type == 1", "-T", "fields"]);
-        command.args(["-E", "aggregator=;", "-e", "frame.protocols"]);
-        OFFER.iter().for_each(|field| _ = command.args(["-e", field]));
-        let output = String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned();
-        let mut theirs: Vec<String> = output
-            .lines()
-            .map(|line| line.split('\t').collect::<Vec<_>>())
-            .map(|values| ja4_of(values[0].contains("quic"), &values[1..]))
-            .collect();
+        let fields = ["frame.protocols"].into_iter().chain(OFFER);
+        let table = tshark::fields(&capture, &["-Y", "tls.handshake.type == 1"], fields);
+        let mut theirs: Vec<String> =
+            table.rows().map(|values| ja4_of(values[0].contains("quic"), &values[1..])).collect();
         let arguments = ["read", "--json", "-", "-d", "0", "-t", "0", "--application-names", "on"];
         let output = Command::new(process::binary("pidflow").unwrap()).args(arguments).arg(&capture).output().unwrap();
         let records = String::from_utf8(output.stdout).unwrap();
@@ -240,12 +231,9 @@ const TUNNELS: [(&str, &str); 4] = [("wg", "wireguard"), ("openvpn", "openvpn"),
 
 /// By ports, the protocol of encrypted tunnels; a flow without any is left out.
 fn tunnels_of_tshark(capture: &Path) -> BTreeMap<(u64, u64), String> {
-    let mut command = Command::new("tshark");
-    command.args(["-n", "-r"]).arg(capture).args(["-T", "fields", "-e", "frame.protocols"]);
-    command.args(["-e", "udp.srcport", "-e", "udp.dstport"]);
-    let output = String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned();
+    let table = tshark::fields(capture, &[], ["frame.protocols", "udp.srcport", "udp.dstport"]);
     let mut found = BTreeMap::new();
-    for values in output.lines().map(|line| line.split('\t').collect::<Vec<_>>()) {
+    for values in table.rows() {
         let port = |at: usize| values[at].parse::<u64>().unwrap_or_default();
         let known = TUNNELS.iter().find(|(dissector, _)| values[0].split(':').any(|layer| layer == *dissector));
         if let Some((_, name)) = known {
@@ -257,7 +245,7 @@ fn tunnels_of_tshark(capture: &Path) -> BTreeMap<(u64, u64), String> {
 
 #[test]
 fn encrypted_tunnels_are_named_as_tshark_names_them() {
-    if Command::new("tshark").arg("-v").output().is_err() {
+    if tshark::is_missing() {
         return skip("encrypted_tunnels_are_named_as_tshark_names_them", "tshark is not installed");
     }
     let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/own-vpns.pcap");
@@ -279,18 +267,16 @@ fn encrypted_tunnels_are_named_as_tshark_names_them() {
 
 #[test]
 fn requests_of_http_2_are_those_that_tshark_decodes() {
-    if Command::new("tshark").arg("-v").output().is_err() {
+    if tshark::is_missing() {
         return skip("requests_of_http_2_are_those_that_tshark_decodes", "tshark is not installed");
     }
     let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/own-http2.pcap");
-    let fields = ["method", "authority", "path", "status"].map(|name| format!("http2.headers.{name}"));
-    let mut command = Command::new("tshark");
-    command.args(["-n", "-r"]).arg(&capture).args(["-Y", "http2.type == 1", "-T", "fields", "-e", "tcp.port"]);
-    fields.iter().for_each(|field| _ = command.args(["-e", field]));
-    let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let headers = ["method", "authority", "path", "status"].map(|name| format!("http2.headers.{name}"));
+    let fields = ["tcp.port"].into_iter().chain(headers.iter().map(String::as_str));
+    let table = tshark::fields(&capture, &["-Y", "http2.type == 1"], fields);
     let mut theirs: BTreeMap<u64, [String; 4]> = BTreeMap::new();
-    for values in output.lines().map(|line| line.split('\t').collect::<Vec<_>>()) {
-        let client = values[0].split(',').map(|port| port.parse().unwrap()).max().unwrap();
+    for values in table.rows() {
+        let client = values[0].split(';').map(|port| port.parse().unwrap()).max().unwrap();
         let known = theirs.entry(client).or_default();
         known
             .iter_mut()
@@ -320,15 +306,11 @@ fn requests_of_http_2_are_those_that_tshark_decodes() {
 /// response belongs to which request, or gives a final one no time.
 fn exchanges_of_tshark(capture: &Path) -> BTreeMap<Key, (Option<Vec<u64>>, String)> {
     let fields = ["http.response.code", "http.time", "http.user_agent"];
-    let mut command = Command::new("tshark");
     // A message is where it begins.
-    command.args(["-n", "-o", "tcp.desegment_tcp_streams:FALSE", "-r"]).arg(capture);
-    command.args(["-Y", "http.request or http.response.code", "-T", "fields", "-E", "aggregator=;"]);
-    ENDS.iter().chain(&fields).for_each(|field| _ = command.args(["-e", field]));
-    let output = String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned();
+    let options = ["-o", "tcp.desegment_tcp_streams:FALSE", "-Y", "http.request or http.response.code"];
+    let table = tshark::fields(capture, &options, ENDS.into_iter().chain(fields));
     let mut found: BTreeMap<Key, (Option<Vec<u64>>, String)> = BTreeMap::new();
-    for line in output.lines() {
-        let values: Vec<&str> = line.split('\t').collect();
+    for values in table.rows() {
         let [code, time, agent] = [8, 9, 10].map(|at| values[at]);
         let flow =
             found.entry(key(end_of(&values, 0, 1), end_of(&values, 2, 1))).or_insert((Some(Vec::new()), String::new()));
@@ -348,7 +330,7 @@ fn exchanges_of_tshark(capture: &Path) -> BTreeMap<Key, (Option<Vec<u64>>, Strin
 
 #[test]
 fn latencies_of_requests_and_clients_programs_are_those_of_tshark() {
-    if Command::new("tshark").arg("-v").output().is_err() {
+    if tshark::is_missing() {
         return skip("latencies_of_requests_and_clients_programs_are_those_of_tshark", "tshark is not installed");
     }
     let (mut flows, mut exchanges, mut agents) = (0, 0, 0);

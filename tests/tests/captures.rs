@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pidflow_tests::skip::skip;
+use pidflow_tests::tshark;
 use records::{Key, Sent, add, read};
 use serde_json::Value;
 use walk::Total;
@@ -198,7 +199,8 @@ const CUT: [(&str, u32); 6] = [
 
 /// The flows that tshark finds, by the innermost addresses and ports of each frame, and the packets whose IP header it finds too long.
 fn of_tshark(capture: &Path) -> (BTreeMap<Key, Sent>, u64) {
-    const FIELDS: [&str; 11] = [
+    const FIELDS: [&str; 12] = [
+        "_ws.expert.message",
         "frame.len",
         "ip.src",
         "ipv6.src",
@@ -211,13 +213,9 @@ fn of_tshark(capture: &Path) -> (BTreeMap<Key, Sent>, u64) {
         "ip.proto",
         "ipv6.nxt",
     ];
-    let mut command = Command::new("tshark");
-    command.args(["-n", "-r"]).arg(capture).args(["-Y", "ip || ipv6", "-T", "fields", "-e", "_ws.expert.message"]);
-    FIELDS.iter().for_each(|field| _ = command.args(["-e", field]));
-    let output = String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned();
+    let table = tshark::fields(capture, &["-Y", "ip || ipv6"], FIELDS);
     let (mut flows, mut longer) = (BTreeMap::new(), 0);
-    for line in output.lines() {
-        let values: Vec<&str> = line.split('\t').collect();
+    for values in table.rows() {
         longer += u64::from(values[0].contains("exceeds"));
         let either = |at: usize| if values[at].is_empty() { values[at + 1] } else { values[at] };
         let end = |address: usize, port: usize| (either(address).parse().unwrap(), either(port).parse().unwrap_or(0));
@@ -245,7 +243,7 @@ fn counts_as_tshark(capture: &Path) {
 #[test]
 fn packets_longer_than_their_frames_are_in_the_flows_that_tshark_counts() {
     const NAME: &str = "packets_longer_than_their_frames_are_in_the_flows_that_tshark_counts";
-    if Command::new("editcap").arg("-v").output().is_err() || Command::new("tshark").arg("-v").output().is_err() {
+    if Command::new("editcap").arg("-v").output().is_err() || tshark::is_missing() {
         return skip(NAME, "tshark or editcap is not installed");
     }
     let dir = tempfile::tempdir().unwrap();
@@ -338,15 +336,10 @@ fn inside_by_tshark(capture: &Path) -> BTreeMap<(String, Option<u64>, String), u
     let mut found = BTreeMap::new();
     for (session, cookie, sublayer) in AGREED {
         let filter = if session == 0 { "!l2tp.sid".to_owned() } else { format!("l2tp.sid == {session}") };
-        let mut command = Command::new("tshark");
-        command.args(["-n", "-r"]).arg(capture).args(["-Y", &filter, "-d", "l2tp.pw_type==0,eth"]);
-        command.args(["-o", &format!("l2tp.cookie_size:{cookie}"), "-o", &format!("l2tp.l2_specific:{sublayer}")]);
-        command.args(["-o", "capwap.swap_fc:FALSE", "-T", "fields", "-E", "aggregator=;"]);
-        for field in ["frame.protocols", "l2tp.tunnel", "l2tp.session", "ip.src", "ipv6.src"] {
-            command.args(["-e", field]);
-        }
-        for line in String::from_utf8_lossy(&command.output().unwrap().stdout).lines() {
-            let values: Vec<&str> = line.split('\t').collect();
+        let (cookie, sublayer) = (format!("l2tp.cookie_size:{cookie}"), format!("l2tp.l2_specific:{sublayer}"));
+        let agreed = ["-d", "l2tp.pw_type==0,eth", "-o", &cookie, "-o", &sublayer, "-o", "capwap.swap_fc:FALSE"];
+        let fields = ["frame.protocols", "l2tp.tunnel", "l2tp.session", "ip.src", "ipv6.src"];
+        for values in tshark::fields(capture, &[&["-Y", &filter], &agreed[..]].concat(), fields).rows() {
             let inner = if values[4].is_empty() { values[3].split(';').nth(1) } else { Some(values[4]) };
             let Some(inner) = inner else { continue };
             let number = |at: usize| values[at].parse::<u64>().unwrap();
@@ -363,7 +356,7 @@ fn inside_by_tshark(capture: &Path) -> BTreeMap<(String, Option<u64>, String), u
 
 #[test]
 fn l2tp_and_capwap_are_opened_where_tshark_opens_them() {
-    if Command::new("tshark").arg("-v").output().is_err() {
+    if tshark::is_missing() {
         return skip("l2tp_and_capwap_are_opened_where_tshark_opens_them", "tshark is not installed");
     }
     let capture = own_folder().join("own-l2tp.pcap");

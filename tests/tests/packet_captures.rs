@@ -8,6 +8,7 @@ use std::process::Command;
 
 use pidflow_tests::process;
 use pidflow_tests::skip::skip;
+use pidflow_tests::tshark;
 use serde_json::Value;
 
 /// Sender and receiver of one direction, and the IP protocol.
@@ -127,14 +128,9 @@ const FIELDS: [&str; 15] = [
 type Seen = (u64, u64, u64, u64);
 
 fn of_tshark(capture: &Path) -> BTreeMap<Way, Figures> {
-    let mut command = Command::new("tshark");
-    command.args(["-n", "-r"]).arg(capture).args(["-Y", "(tcp || udp) && !icmp && !icmpv6"]);
-    command.args(["-T", "fields", "-E", "aggregator=;"]);
-    FIELDS.iter().for_each(|field| _ = command.args(["-e", field]));
-    let output = String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned();
+    let table = tshark::fields(capture, &["-Y", "(tcp || udp) && !icmp && !icmpv6"], FIELDS);
     let mut packets: BTreeMap<Way, Vec<Seen>> = BTreeMap::new();
-    for line in output.lines() {
-        let values: Vec<&str> = line.split('\t').collect();
+    for values in table.rows() {
         let (way, seen) = packet(&values);
         packets.entry(way).or_default().push(seen);
     }
@@ -202,7 +198,7 @@ fn is_equal(ours: &Figures, theirs: &Figures) -> bool {
 
 #[test]
 fn packets_look_as_tshark_prints_them() {
-    if Command::new("tshark").arg("-v").output().is_err() {
+    if tshark::is_missing() {
         return skip("packets_look_as_tshark_prints_them", "tshark is not installed");
     }
     let (mut wrong, mut compared) = (Vec::new(), 0);

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use pidflow_tests::process;
 use pidflow_tests::skip::skip;
+use pidflow_tests::tshark;
 use serde_json::Value;
 
 /// Both ends of a flow, the lower one first.
@@ -108,14 +109,10 @@ fn request(values: &[&str]) -> Option<String> {
 }
 
 fn of_tshark(capture: &Path) -> BTreeMap<Key, Service> {
-    let mut command = Command::new("tshark");
-    command.args(["-n", "-d", "tcp.port==27017,mongo", "-r"]).arg(capture).args(["-Y", "tcp", "-T", "fields"]);
-    command.args(["-E", "occurrence=f"]);
-    FIELDS.iter().for_each(|field| _ = command.args(["-e", field]));
-    let output = String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned();
+    let options = ["-d", "tcp.port==27017,mongo", "-Y", "tcp", "-E", "occurrence=f"];
+    let table = tshark::fields(capture, &options, FIELDS);
     let mut flows = BTreeMap::new();
-    for line in output.lines() {
-        let values: Vec<&str> = line.split('\t').collect();
+    for values in table.rows() {
         let either = |at: usize| if values[at].is_empty() { values[at + 1] } else { values[at] };
         let end = |address: usize, port: usize| (either(address).parse().unwrap(), values[port].parse().unwrap());
         let ends: Key = [end(0, 4), end(2, 5)];
@@ -132,7 +129,7 @@ fn of_tshark(capture: &Path) -> BTreeMap<Key, Service> {
 
 #[test]
 fn databases_and_brokers_are_those_that_tshark_names() {
-    if Command::new("tshark").arg("-v").output().is_err() {
+    if tshark::is_missing() {
         return skip("databases_and_brokers_are_those_that_tshark_names", "tshark is not installed");
     }
     let (mut equal, mut with_request) = (0, 0);

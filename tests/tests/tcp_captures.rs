@@ -8,6 +8,7 @@ use std::process::Command;
 
 use pidflow_tests::process;
 use pidflow_tests::skip::skip;
+use pidflow_tests::tshark;
 use serde_json::Value;
 
 /// Sender and receiver of one direction.
@@ -103,13 +104,9 @@ const FIELDS: [&[&str]; FIGURES.len()] = [
 ];
 
 fn of_tshark(capture: &Path) -> BTreeMap<Way, Figures> {
-    let mut command = Command::new("tshark");
-    command.args(["-n", "-r"]).arg(capture).args(["-Y", "tcp", "-T", "fields", "-E", "aggregator=;"]);
-    ENDS.iter().chain(FIELDS.iter().copied().flatten()).for_each(|field| _ = command.args(["-e", field]));
-    let output = String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned();
+    let table = tshark::fields(capture, &["-Y", "tcp"], ENDS.iter().chain(FIELDS.iter().copied().flatten()).copied());
     let mut found = BTreeMap::new();
-    for line in output.lines() {
-        let values: Vec<&str> = line.split('\t').collect();
+    for values in table.rows() {
         let sums: &mut Figures = found.entry(way_of(&values)).or_default();
         let mut at = ENDS.len();
         for (figure, fields) in FIELDS.iter().enumerate() {
@@ -137,7 +134,7 @@ fn way_of(values: &[&str]) -> Way {
 
 #[test]
 fn figures_are_those_that_tshark_finds() {
-    if Command::new("tshark").arg("-v").output().is_err() {
+    if tshark::is_missing() {
         return skip("figures_are_those_that_tshark_finds", "tshark is not installed");
     }
     let (mut wrong, mut events, mut explained) = (Vec::new(), 0, 0);
@@ -295,7 +292,7 @@ fn known_losses_and_delays_are_found_to_the_packet() {
     let near = |name: &str, us: u64| records[0][name].as_u64().unwrap().abs_diff(us) * 20 <= us;
     assert!(near("TCP_RTT_MIN_IN", TO_SERVER_US) && near("TCP_RTT_SMOOTHED_IN", TO_SERVER_US), "{}", records[0]);
     assert!(near("TCP_RTT_MIN_OUT", TO_CLIENT_US), "{}", records[0]);
-    if Command::new("tshark").arg("-v").output().is_err() {
+    if tshark::is_missing() {
         return skip("known_losses_and_delays_are_found_to_the_packet", "tshark is not installed");
     }
     let theirs = of_tshark(&path);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use crossbeam_channel::{Receiver, bounded};
+use pidflow_engine::fact::Fact;
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, PacketClock};
 use pidflow_engine::join::Joiner;
 use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode};
@@ -14,7 +15,7 @@ use super::{preflight, summary};
 use crate::capture::{ConnectFilter, Interfaces, LiveCapture, LiveOptions, PacketBatch};
 use crate::cli::RunArgs;
 use crate::command_run::Watch;
-use crate::config::choices::{ServiceNames, ViewKind};
+use crate::config::choices::ViewKind;
 use crate::config::options::{CaptureOptions, FlowOptions, HistoryOptions, Options};
 use crate::config::outputs::{Outputs, start_error};
 use crate::config::timeout::Timeout;
@@ -31,7 +32,7 @@ use crate::observe::{Observers, RunDescription};
 use crate::output_folders::OutputFolders;
 use crate::pipeline::{Enricher, Inbox, Live, LiveParts, NOTHING_LEFT, Outlet, OwnTraffic, Sources};
 use crate::privileges::{self, Role, in_role};
-use crate::probes::{self, Probes, Surroundings};
+use crate::probes::{self, HookReport, Probes, Surroundings};
 use crate::published::Published;
 use crate::published::recent::Recent;
 use crate::reload::Reloader;
@@ -110,11 +111,9 @@ pub(super) struct Attached {
 pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings, front: Front) -> Result<Attached> {
     let ports = http::Ports::open(port)?;
     let probes = start_probes(options)?;
-    let (facts, inbox) = Inbox::new();
-    let (translation, translation_state) = translation::start(facts.clone())?;
+    let interfaces = preflight::interfaces(&options.capture)?;
     let budget = Budget::of_this_process();
-    let containers = containers::start(options.containers.sockets(), facts.clone())?;
-    let kubernetes = kubernetes::start(&options.kubernetes.settings(), facts, budget.pods_bytes())?;
+    let (about, inbox) = start_fact_sources(options, budget, probes.reports(), &interfaces)?;
     let served = if ports.serves_records() { options.http.recent_flows() } else { 0 };
     let history = start_history(&options.history)?;
     let published = publish(outputs, budget, served.max(if front.view { VIEW_RECORDS } else { 0 }))
@@ -122,16 +121,7 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     let metrics = metrics(&published);
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
     let exporters = Arc::new(start_exporters(outputs, &context)?);
-    let interfaces = preflight::interfaces(&options.capture)?;
     let (capture, batches) = start_capture(interfaces.clone(), &options.capture, &options.flows)?;
-    let hooks = probes.reports().iter().cloned().chain([translation]).collect();
-    let about = RunDescription {
-        interfaces: interfaces.to_string(),
-        hooks,
-        translation: translation_state,
-        containers,
-        kubernetes,
-    };
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
     tracing::info!("{ready}");
@@ -149,6 +139,22 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     let sources = Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) }.with_tap(tap);
     let parts = live_parts(options, budget, sources, &interfaces, outlet);
     Ok(Attached { parts, exporters, metrics, published, own: own_pid })
+}
+
+/// Starts what sends facts beside the probes. Returns the description of the run, and where the facts arrive.
+fn start_fact_sources(
+    options: &Options,
+    budget: Budget,
+    probes: &[HookReport],
+    interfaces: &Interfaces,
+) -> Result<(RunDescription, Inbox<Fact>)> {
+    let (facts, inbox) = Inbox::new();
+    let (translating, translation) = translation::start(facts.clone())?;
+    let containers = containers::start(options.containers.sockets(), facts.clone())?;
+    let kubernetes = kubernetes::start(&options.kubernetes.settings(), facts, budget.pods_bytes())?;
+    let hooks = probes.iter().cloned().chain([translating]).collect();
+    let interfaces = interfaces.to_string();
+    Ok((RunDescription { interfaces, hooks, translation, containers, kubernetes }, inbox))
 }
 
 /// The pipeline's parts, each within its share of the memory.
@@ -274,7 +280,7 @@ pub(super) fn start_exporters(outputs: &Outputs, context: &ExportContext) -> Res
 
 fn start_probes(options: &Options) -> Result<Probes> {
     let mut privacy = options.privacy.policy()?;
-    privacy.service_names = options.probes.service_names == Some(ServiceNames::On);
+    privacy.service_names = options.probes.service_names.is_some_and(Into::into);
     let privacy = Arc::new(privacy);
     let uses_links = options.kubernetes.settings().uses_links();
     let pod_logs = if uses_links { options.probes.pod_logs() } else { PathBuf::new() };

@@ -1,8 +1,7 @@
 //! Options with a fixed set of values, spelt the same on the command line and in the file.
 
 use clap::ValueEnum;
-use pidflow_engine::decode::{Fragments, PayloadRule, TcpRule, Tunnels};
-use pidflow_engine::flow_table::PacketRule;
+use pidflow_engine::decode::{Fragments, Tunnels};
 use pidflow_exporters::{config as exporters, ipfix, json};
 use serde::Deserialize;
 
@@ -77,16 +76,6 @@ impl From<DelayAccounting> for probes::DelayAccounting {
             DelayAccounting::Keep => Self::Keep,
         }
     }
-}
-
-/// Whether the service that the environment of a process names is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ServiceNames {
-    /// It is read
-    On,
-    /// Environments are not read
-    Off,
 }
 
 /// Where Kubernetes' pods are known from.
@@ -275,63 +264,6 @@ impl From<TunnelRule> for Tunnels {
         match t {
             TunnelRule::Inner => Self::Inner,
             TunnelRule::Outer => Self::Outer,
-        }
-    }
-}
-
-/// Whether the first payload bytes of flows are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ApplicationNames {
-    /// Protocol and names from DNS, TLS, QUIC, HTTP, SSH and VPNs
-    On,
-    /// Payloads are not looked at
-    Off,
-}
-
-impl From<ApplicationNames> for PayloadRule {
-    fn from(names: ApplicationNames) -> Self {
-        match names {
-            ApplicationNames::On => Self::Pick,
-            ApplicationNames::Off => Self::Ignore,
-        }
-    }
-}
-
-/// Whether TCP connections are measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum TcpHealthRule {
-    /// Retransmissions, losses, windows, round trips, and how long servers take to answer
-    On,
-    /// Only flags and the duration of the handshake
-    Off,
-}
-
-impl From<TcpHealthRule> for TcpRule {
-    fn from(rule: TcpHealthRule) -> Self {
-        match rule {
-            TcpHealthRule::On => Self::Measure,
-            TcpHealthRule::Off => Self::Ignore,
-        }
-    }
-}
-
-/// Whether the packets of flows are measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum PacketFigureRule {
-    /// Sizes, times between packets, DSCP, ECN and hop limits of each direction
-    On,
-    /// Only packets and bytes
-    Off,
-}
-
-impl From<PacketFigureRule> for PacketRule {
-    fn from(rule: PacketFigureRule) -> Self {
-        match rule {
-            PacketFigureRule::On => Self::Measure,
-            PacketFigureRule::Off => Self::Ignore,
         }
     }
 }

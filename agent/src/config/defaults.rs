@@ -8,8 +8,7 @@ use pidflow_engine::flow_table::FlowTableConfig;
 
 use super::choices::OwnTraffic;
 use super::options::{
-    CaptureOptions, ContainerOptions, ExportOptions, FlowOptions, HistoryOptions, HttpOptions, PrivacyOptions,
-    ProbeOptions,
+    CaptureOptions, ExportOptions, FlowOptions, HistoryOptions, HttpOptions, PrivacyOptions, ProbeOptions,
 };
 use super::timeout::Timeout;
 use crate::privacy::{self, Privacy};
@@ -74,13 +73,6 @@ impl ProbeOptions {
     /// Folder with the kubelet's links to container logs.
     pub(crate) fn pod_logs(&self) -> PathBuf {
         self.pod_logs.as_deref().map_or_else(|| Self::POD_LOGS.into(), Into::into)
-    }
-}
-
-impl ContainerOptions {
-    /// Sockets of container engines.
-    pub(crate) fn sockets(&self) -> Vec<PathBuf> {
-        self.docker_sockets.iter().map(|path| path.to_path_buf()).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 mod app_specific;
 pub(crate) mod choices;
 mod collect;
+mod containers;
 mod defaults;
 mod file;
 mod kubernetes;
@@ -11,6 +12,7 @@ mod layers;
 pub(crate) mod options;
 pub(crate) mod outputs;
 pub(crate) mod size;
+pub(crate) mod switches;
 pub(crate) mod timeout;
 pub(crate) mod values;
 

@@ -7,14 +7,15 @@ use pidflow_exporters::config::ExporterConfig;
 use serde::Deserialize;
 
 use super::choices::{
-    ApplicationNames, Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys,
-    LogFormat, LogLevel, OtlpSignal, OwnTraffic, PacketFigureRule, PodSource, ServiceNames, TcpHealthRule, TunnelRule,
-    UserRule, ViewKind, WireVersion,
+    Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys, LogFormat, LogLevel,
+    OtlpSignal, OwnTraffic, PodSource, TunnelRule, UserRule, ViewKind, WireVersion,
 };
 use super::collect::CollectOptions;
+use super::containers::ContainerOptions;
 use super::kubernetes::{LabelName, ServerUrl};
 use super::layers::layers;
 use super::size::Size;
+use super::switches::{ApplicationNames, PacketFigureRule, ServiceNames, TcpHealthRule};
 use super::timeout::Timeout;
 use super::values::{FilePath, HostName, InterfaceName, Listen, Ranged, Selection};
 
@@ -101,18 +102,6 @@ pub(crate) struct ProbeOptions {
     pub(crate) self_test_interval: Option<Timeout>,
 }
 layers!(ProbeOptions { options: backend, delay_accounting, pod_logs, service_names, self_test_interval; lists: });
-
-/// Where names of containers come from.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
-#[command(next_help_heading = "Containers")]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct ContainerOptions {
-    /// Socket of the API of Docker or Podman, such as /run/docker.sock, repeatable; it is asked for names, images and Compose
-    /// services of containers [default: none]
-    #[arg(long = "docker-socket", value_name = "PATH", env = "PIDFLOW_DOCKER_SOCKETS", value_delimiter = ',')]
-    pub(crate) docker_sockets: Vec<FilePath>,
-}
-layers!(ContainerOptions { options: ; lists: docker_sockets });
 
 /// Where Kubernetes' pods come from.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]

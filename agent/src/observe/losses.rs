@@ -33,12 +33,12 @@ pub(super) fn all(f: &Figures, exporters: &[Exporter], translation: TranslationC
         ("answers-dropped", f.table.answers_dropped),
         ("payloads-dropped", f.table.payloads_dropped),
     ]);
-    let collected =
-        |(what, reason, total): (_, &str, _)| Loss { stage: "collect".into(), what, reason: reason.into(), total };
-    let apart = |(what, reason, total): (_, &str, _)| Loss { stage: "glue".into(), what, reason: reason.into(), total };
+    let at = |stage: &'static str| {
+        move |(what, reason, total): (_, &str, _)| Loss { stage: stage.into(), what, reason: reason.into(), total }
+    };
     of("capture", "packets lost", kernel_drops(&f.capture))
-        .chain(f.collect.iter().flat_map(CollectFigures::losses).map(collected))
-        .chain(f.glue.iter().flat_map(GlueFigures::losses).map(apart))
+        .chain(f.collect.iter().flat_map(CollectFigures::losses).map(at("collect")))
+        .chain(f.glue.iter().flat_map(GlueFigures::losses).map(at("glue")))
         .chain(of("probes", "kernel events lost", events_lost(&f.kernel, translation)))
         .chain(of("flows", "flows ended or joined early", early))
         .chain(of("join", "early evictions of processes and sockets", forgotten))

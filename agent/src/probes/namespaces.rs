@@ -20,13 +20,15 @@ pub(super) struct Namespaces {
     /// A process in each namespace, through which it is read, by inode number of the namespace.
     processes: HashMap<u32, u32>,
     ids: NamespaceIds,
+    /// They are to be read at the next poll. Many requests are one reading, because it looks at all processes.
+    are_ids_wanted: bool,
     pace: Pace,
 }
 
 impl Namespaces {
     /// No namespace is known yet.
     pub(super) fn new() -> Self {
-        Self { processes: HashMap::new(), ids: NamespaceIds::new(), pace: Pace::new(INTERVAL) }
+        Self { processes: HashMap::new(), ids: NamespaceIds::new(), are_ids_wanted: false, pace: Pace::new(INTERVAL) }
     }
 
     /// Inode number of each namespace, and a process in it.
@@ -62,23 +64,24 @@ impl Namespaces {
         }
     }
 
+    /// The next poll reads the ids of all namespaces, those without sockets included.
+    pub(super) const fn want_ids(&mut self) {
+        self.are_ids_wanted = true;
+    }
+
     /// Reports what may have changed.
     pub(super) fn poll(&mut self, now: Instant, facts: &mut Vec<Fact>) {
+        let are_wanted = std::mem::take(&mut self.are_ids_wanted) | self.ids.have_changed();
         if self.pace.is_due(now) {
             self.look(facts);
             facts.extend(self.iter().filter_map(|(netns, process)| addresses_fact(netns, &process.to_string())));
             facts.extend(self.all_ids());
             self.pace.done(now);
-        } else if self.ids.have_changed() {
+        } else if are_wanted {
             // A new namespace may have the inode number of one that is gone.
-            self.read_ids(facts);
+            self.look(facts);
+            facts.extend(self.all_ids());
         }
-    }
-
-    /// Reads the ids of all namespaces, those without sockets included.
-    pub(super) fn read_ids(&mut self, facts: &mut Vec<Fact>) {
-        self.look(facts);
-        facts.extend(self.all_ids());
     }
 
     fn all_ids(&self) -> Option<Fact> {

@@ -198,7 +198,7 @@ impl SamplerState {
             Request::Sample(_) => {}
             Request::Forget(id) => self.forget(id),
             Request::Recount => self.recount(facts),
-            Request::NamespaceIds => self.namespaces.read_ids(facts),
+            Request::NamespaceIds => self.namespaces.want_ids(),
         }
     }
 

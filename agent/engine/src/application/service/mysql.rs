@@ -7,23 +7,25 @@ use super::{ServiceMessage, is_all, sql};
 const HEADER: usize = 4;
 /// The protocol's version in the server's greeting.
 const VERSION: u8 = 10;
-/// Commands of a client.
-const USE: u8 = 2;
+/// Commands of a client that contain SQL.
 const QUERY: u8 = 3;
 const PREPARE: u8 = 22;
-const PING: u8 = 14;
 
 /// Whether the payload is one packet with number 0, by its length: a greeting or a command.
 #[inline]
 pub(super) fn fits(data: &[u8]) -> bool {
-    matches!(*data, [l0, l1, l2, 0, VERSION | USE | QUERY | PREPARE | PING, ..]
-        if u32::from_le_bytes([l0, l1, l2, 0]) as usize + HEADER == data.len())
+    matches!(*data, [l0, l1, l2, 0, VERSION | QUERY | PREPARE, ..] if octets([l0, l1, l2]) == data.len())
+}
+
+/// Bytes of a packet with that length in its header.
+const fn octets([l0, l1, l2]: [u8; 3]) -> usize {
+    u32::from_le_bytes([l0, l1, l2, 0]) as usize + HEADER
 }
 
 /// Reads a greeting or a command. A command proves something only by a verb of SQL.
 pub(super) fn read(data: &[u8]) -> Option<ServiceMessage> {
     let [l0, l1, l2, 0, first, body @ ..] = data else { return None };
-    if !is_all(u32::from_le_bytes([*l0, *l1, *l2, 0]) as usize + HEADER, data) {
+    if !is_all(octets([*l0, *l1, *l2]), data) {
         return None;
     }
     match *first {
