@@ -7,8 +7,6 @@ use pidflow_engine::texts::cut;
 use pidflow_schema::Container;
 use serde::Deserialize;
 
-/// Hexadecimal digits of a container's id; other ids are not in cgroup paths.
-const ID_DIGITS: usize = 64;
 /// The most that is kept of a name, bytes.
 const MAX_NAME: usize = 256;
 const COMPOSE_PROJECT: &str = "com.docker.compose.project";
@@ -74,7 +72,6 @@ impl Event {
 }
 
 fn named(id: &str, name: Option<&str>, image: Option<&str>, labels: Option<&Labels>) -> Option<Named> {
-    let is_id = id.len() == ID_DIGITS && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let label = |key: &str| labels.and_then(|all| all.get(key)).map(String::as_str);
     let container = Container {
         name: kept(name),
@@ -82,7 +79,7 @@ fn named(id: &str, name: Option<&str>, image: Option<&str>, labels: Option<&Labe
         compose_project: kept(label(COMPOSE_PROJECT)),
         compose_service: kept(label(COMPOSE_SERVICE)),
     };
-    is_id.then(|| (id.into(), Arc::new(container)))
+    Container::is_id(id).then(|| (id.into(), Arc::new(container)))
 }
 
 /// Without control characters, which none of them has.

@@ -6,14 +6,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use pidflow_engine::texts::cut;
-use pidflow_schema::{Endpoint, Node, Owner, OwnerBasis, Pod, PodDetails, Protocol, Service};
+use pidflow_schema::{Container, Endpoint, Node, Owner, OwnerBasis, Pod, PodDetails, Protocol, Service};
 
 use super::access::Chosen;
 use super::object;
 use super::texts::Texts;
 
-/// Hexadecimal digits of a container's id; other ids are not in cgroup paths.
-const ID_DIGITS: usize = 64;
 /// The chosen labels of a pod together, and its chosen annotations, bytes.
 const MAX_PAIRS: usize = 1024;
 /// The label that names a node's zone.
@@ -51,7 +49,7 @@ pub(super) struct Ownership {
 impl Tenant {
     /// Memory, bytes: an upper estimate.
     pub(super) fn bytes(&self) -> usize {
-        const PER_CONTAINER: usize = ID_DIGITS + size_of::<Pod>() + 96;
+        const PER_CONTAINER: usize = Container::ID_DIGITS + size_of::<Pod>() + 96;
         size_of::<Self>()
             + 512
             + self.endpoint.text_bytes()
@@ -176,9 +174,8 @@ fn containers(status: &object::PodStatus, pod: &Pod, texts: &mut Texts) -> Vec<(
     let all = lists.into_iter().flatten().flatten();
     let named = all.filter_map(|c| {
         let id = c.container_id.as_deref()?.rsplit_once("://")?.1;
-        let is_id = id.len() == ID_DIGITS && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let container = texts.shared(c.name.as_deref()?);
-        is_id.then(|| (id.into(), Arc::new(Pod { container, ..pod.clone() })))
+        Container::is_id(id).then(|| (id.into(), Arc::new(Pod { container, ..pod.clone() })))
     });
     named.collect()
 }

@@ -12,9 +12,6 @@ pub(crate) fn short_id(id: &str) -> &str {
     id.get(..SHORT_ID_DIGITS).unwrap_or(id)
 }
 
-/// Hexadecimal digits of a container's id.
-const ID_DIGITS: usize = 64;
-
 /// What runs a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -74,15 +71,11 @@ impl Unit {
     /// `GROUP/NAME` or `NAME`; the first digits of an id.
     pub(crate) fn label(&self) -> String {
         match (&*self.group, self.kind) {
-            ("", Kind::Container) if is_id(&self.name) => short_id(&self.name).to_owned(),
+            ("", Kind::Container) if Container::is_id(&self.name) => short_id(&self.name).to_owned(),
             ("", _) => self.name.to_string(),
             (group, _) => format!("{group}/{}", self.name),
         }
     }
-}
-
-fn is_id(name: &str) -> bool {
-    name.len() == ID_DIGITS && name.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Project and service of Compose, or only the name; none: the engine has no name for it.

@@ -11,12 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use pidflow_engine::fact::{Fact, PodSource};
-use pidflow_schema::{Owner, OwnerBasis, Pod, PodDetails};
+use pidflow_schema::{Container, Owner, OwnerBasis, Pod, PodDetails};
 
 use crate::pod_owner::owner_of_pod;
 
-/// Hexadecimal digits of a container's id.
-const ID_DIGITS: usize = 64;
 /// The greatest length of a DNS name (RFC 1123), bytes.
 const MAX_NAME: usize = 253;
 /// The coarsest timestamp of file systems. A change less than this long after a reading may not change the folder's
@@ -73,9 +71,8 @@ fn parse(link: &str) -> Option<(Box<str>, Arc<Pod>)> {
     let (names, id) = link.strip_suffix(".log")?.rsplit_once('-')?;
     let mut names = names.split('_');
     let (name, namespace, container) = (names.next()?, names.next()?, names.next()?);
-    let is_id = id.len() == ID_DIGITS && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     let are_names = names.next().is_none() && [name, namespace, container].into_iter().all(is_dns_name);
-    (is_id && are_names).then(|| {
+    (Container::is_id(id) && are_names).then(|| {
         let pod = Pod {
             namespace: namespace.into(),
             name: name.into(),
@@ -102,7 +99,7 @@ mod tests {
     use super::*;
 
     fn id(n: u8) -> String {
-        format!("{n:02x}").repeat(ID_DIGITS / 2)
+        format!("{n:02x}").repeat(Container::ID_DIGITS / 2)
     }
 
     fn parsed(names: &str) -> Option<(String, String, String)> {

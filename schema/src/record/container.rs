@@ -18,6 +18,15 @@ pub struct Container {
 }
 
 impl Container {
+    /// Hexadecimal digits of a container's id (containerd, CRI-O, Docker and Podman).
+    pub const ID_DIGITS: usize = 64;
+
+    /// Whether the text is a container's id, as in control groups and names of logs.
+    #[must_use]
+    pub fn is_id(text: &str) -> bool {
+        text.len() == Self::ID_DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    }
+
     /// The length of all its texts, bytes.
     #[must_use]
     pub fn text_bytes(&self) -> usize {

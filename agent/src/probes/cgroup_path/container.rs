@@ -1,7 +1,6 @@
 //! Containers in the path of a control group.
 
-/// Hexadecimal digits of a container's id.
-const ID_DIGITS: usize = 64;
+use pidflow_schema::Container;
 
 /// Runtime and id of the innermost container in a path; the runtime is empty if the path does not name it.
 pub(super) fn innermost(path: &str) -> Option<(&'static str, &str)> {
@@ -16,8 +15,8 @@ pub(super) fn innermost(path: &str) -> Option<(&'static str, &str)> {
 /// `libpod-payload-ID`.
 fn container<'a>(name: &'a str, above: Option<&str>) -> Option<(&'static str, &'a str)> {
     let name = name.strip_suffix(".scope").unwrap_or(name);
-    let (prefix, id) = name.split_at_checked(name.len().checked_sub(ID_DIGITS)?)?;
-    if !id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+    let (prefix, id) = name.split_at_checked(name.len().checked_sub(Container::ID_DIGITS)?)?;
+    if !Container::is_id(id) {
         return None;
     }
     if prefix.is_empty() {
