@@ -18,6 +18,7 @@ mod socket;
 mod syscalls;
 mod tcp;
 mod traffic;
+mod usage;
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]

@@ -9,6 +9,7 @@ use pidflow_schema::abi::{EventKind, SocketEvent, SocketOp, TaskRef, UNKNOWN_ERR
 use crate::counters::{KernelCounter, count};
 use crate::emit::{Report, Weight, now, reserve, submit, unreported};
 use crate::kernel::{Peer, Sock, TCP_CLOSE, Task};
+use crate::usage::usage_at;
 
 /// The process that called connect, during the attempt: the result is reported in softirq, where the current process is
 /// arbitrary.
@@ -49,6 +50,11 @@ impl Deed {
     #[inline(always)]
     fn now(op: SocketOp) -> Self {
         Self { op, time_ns: now(), since_ns: 0, error: 0 }
+    }
+
+    #[inline(always)]
+    fn of(attempt: &Connecting) -> Self {
+        Self { op: SocketOp::Connect, time_ns: attempt.time_ns, since_ns: attempt.time_ns, error: 0 }
     }
 }
 
@@ -126,7 +132,7 @@ fn fill(mut entry: RingBufEntry<SocketEvent>, deed: Deed, sk: Sock, peer: Peer) 
     event.parent_tgid = task.describe(&mut event.task).parent().tgid();
     sk.describe(&mut event.socket);
     peer.describe(&mut event.socket);
-    task.usage(&mut event.usage);
+    usage_at(task, event.task.tgid, deed.time_ns, &mut event.usage);
     submit(entry);
 }
 
@@ -166,7 +172,7 @@ fn remember(sk: Sock, stage: u32, peer: Peer) {
     let task = Task::current();
     let mut attempt = Connecting { time_ns: now(), stage, inode: sk.inode(), peer, ..Connecting::default() };
     attempt.parent_tgid = task.describe(&mut attempt.task).parent().tgid();
-    task.usage(&mut attempt.usage);
+    usage_at(task, attempt.task.tgid, attempt.time_ns, &mut attempt.usage);
     if CONNECTING.insert(&sk.0, &attempt, 0).is_err() {
         count(KernelCounter::MapFull);
     }
@@ -183,7 +189,8 @@ pub fn given_up(sk: Sock) {
     let attempt = unsafe { &*attempt };
     if attempt.stage == BEGUN && attempt.inode == sk.inode() {
         if let Some(entry) = reserve(Weight::Essential) {
-            fill_attempt(entry, sk, attempt, Some((attempt.time_ns, UNKNOWN_ERROR)));
+            let failed = Deed { op: SocketOp::ConnectFailed, error: UNKNOWN_ERROR, ..Deed::of(attempt) };
+            fill_attempt(entry, sk, attempt, failed);
         }
     }
     forget(sk);
@@ -202,8 +209,14 @@ pub fn attempted(sk: Sock, has_failed: bool) {
     attempt.stage = TOLD;
     // What the process sends now says nothing new.
     Report::of(sk, attempt.task.tgid, &Peer::default(), now()).note();
-    let failure = if has_failed { Some((now(), sk.error())) } else { None };
-    fill_attempt(entry, sk, attempt, failure);
+    // Not an `Option`: see `Peer`.
+    let mut deed = Deed::of(attempt);
+    if has_failed {
+        deed.op = SocketOp::ConnectFailed;
+        deed.time_ns = now();
+        deed.error = sk.error();
+    }
+    fill_attempt(entry, sk, attempt, deed);
 }
 
 /// The attempt has ended.
@@ -213,15 +226,15 @@ pub fn forget(sk: Sock) {
     let _ = CONNECTING.remove(&sk.0);
 }
 
-/// Reports the attempt, or when it failed and the error.
+/// Reports the attempt, or its failure.
 #[inline(always)]
-fn fill_attempt(mut entry: RingBufEntry<SocketEvent>, sk: Sock, attempt: &Connecting, failure: Option<(u64, u32)>) {
+fn fill_attempt(mut entry: RingBufEntry<SocketEvent>, sk: Sock, attempt: &Connecting, deed: Deed) {
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Socket as u32;
-    let op = if failure.is_some() { SocketOp::ConnectFailed } else { SocketOp::Connect };
-    event.op = op as u32;
-    (event.time_ns, event.error) = failure.unwrap_or((attempt.time_ns, 0));
-    event.since_ns = attempt.time_ns;
+    event.op = deed.op as u32;
+    event.time_ns = deed.time_ns;
+    event.error = deed.error;
+    event.since_ns = deed.since_ns;
     event.task = attempt.task;
     event.parent_tgid = attempt.parent_tgid;
     event.usage = attempt.usage;

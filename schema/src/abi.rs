@@ -55,6 +55,9 @@ pub const USAGE_RSS: u32 = 2;
 pub const USAGE_PEAK: u32 = 8;
 /// [`Usage::flags`]: the delay member is set (delay accounting was on).
 pub const USAGE_DELAY: u32 = 4;
+/// [`Usage::flags`]: the usage was read for this event. Otherwise nothing of it is known, because the process's usage was
+/// read often enough shortly before.
+pub const USAGE_READ: u32 = 16;
 
 /// Resource usage of a process since its start.
 #[derive(Debug, Clone, Copy, Default)]
@@ -211,7 +214,7 @@ pub struct SocketEvent {
     pub since_ns: u64,
     /// The socket.
     pub socket: SocketRef,
-    /// Usage of the process at that time.
+    /// Usage of the process at that time; without [`USAGE_READ`] it is not known.
     pub usage: Usage,
 }
 

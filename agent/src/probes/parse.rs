@@ -88,7 +88,7 @@ fn socket(e: &abi::SocketEvent, clock: BootClock, privacy: &Privacy) -> Option<F
         parent_pid: e.parent_tgid,
         used,
         socket: socket_ref(&e.socket),
-        sample: Some(sample(&e.usage, time_ns)),
+        sample: (e.usage.flags & abi::USAGE_READ != 0).then(|| sample(&e.usage, time_ns)),
     })
 }
 
@@ -179,7 +179,26 @@ fn same_family(a: IpAddr, other: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_in_memory, path_of_chain};
+    use pidflow_engine::fact::Fact;
+    use pidflow_schema::abi::{SocketEvent, SocketOp, USAGE_READ, USAGE_WHOLE, Usage};
+
+    use super::{is_in_memory, path_of_chain, read, socket};
+    use crate::clock::BootClock;
+    use crate::privacy::Privacy;
+
+    #[test]
+    fn usage_that_was_not_read_is_not_zero() {
+        let cpu = |flags| {
+            let mut event: SocketEvent = read(&[0; size_of::<SocketEvent>()]).unwrap();
+            event.op = SocketOp::Close as u32;
+            event.usage = Usage { cpu_ns: 7, flags, ..Usage::default() };
+            match socket(&event, BootClock::measured(), &Privacy::new(None).unwrap()) {
+                Some(Fact::Socket { sample, .. }) => sample.map(|s| s.cpu_ns),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!([USAGE_READ | USAGE_WHOLE, USAGE_READ, 0].map(cpu), [Some(Some(7)), Some(None), None]);
+    }
 
     #[test]
     fn a_chain_of_names_is_a_path() {

@@ -3,7 +3,7 @@
 use aya_ebpf::programs::{SockAddrContext, SockContext};
 use pidflow_schema::abi::SocketRef;
 
-use super::number;
+use super::{number, read_at, read_into};
 
 /// `SHUTDOWN_MASK` of `include/net/sock.h`: both directions are shut.
 const SHUT: u8 = 3;
@@ -100,38 +100,81 @@ impl Sock {
     /// Fills in the socket's identity and addresses.
     #[inline(always)]
     pub fn describe(self, out: &mut SocketRef) {
+        let head = Head::of(self);
         out.sk = self.0;
         out.inode = self.inode();
-        out.family = self.family();
+        out.family = part!(head, sock_family);
         out.protocol = self.protocol();
         let socket_type: u16 = read!(self.0, sock_type);
         out.socket_type = u32::from(socket_type);
-        out.local_port = self.local_port();
-        out.remote_port = u16::from_be(read!(self.0, sock_dport));
-        let net: u64 = read!(self.0, sock_net);
+        out.local_port = self.local_port(&head);
+        out.remote_port = u16::from_be(part!(head, sock_dport));
+        let net: u64 = part!(head, sock_net);
         out.netns = read!(net, net_inum);
-        self.addresses(out);
+        head.addresses(out);
     }
 
     /// `skc_num` is 0 once the kernel has released the port, which happens before the state change is reported.
     #[inline(always)]
-    fn local_port(self) -> u16 {
-        let held: u16 = read!(self.0, sock_num);
+    fn local_port(self, head: &Head) -> u16 {
+        let held: u16 = part!(head, sock_num);
         if held != 0 { held } else { u16::from_be(read!(self.0, inet_sport)) }
+    }
+}
+
+/// The first bytes of a `struct sock`, in which most members of its `struct sock_common` are: each read is a call that costs
+/// more than what it copies.
+struct Head {
+    sock: Sock,
+    words: [u64; HEAD_LEN / 8],
+}
+
+/// Up to and with `skc_net` of the kernels since 5.10; more would leave too little of the programs' stacks.
+const HEAD_LEN: usize = 56;
+
+/// A member of `struct sock_common`, from the [`Head`].
+macro_rules! part {
+    ($head:expr, $name:ident) => {
+        $head.at(offset!($name))
+    };
+}
+use part;
+
+impl Head {
+    #[inline(always)]
+    fn of(sock: Sock) -> Self {
+        let mut words = [0; HEAD_LEN / 8];
+        read_into(&mut words, sock.0, 0);
+        Self { sock, words }
+    }
+
+    /// A member at an offset; what is beyond the head is read on its own.
+    #[inline(always)]
+    fn at<T: Copy + Default>(&self, offset: u32) -> T {
+        let at = offset as usize;
+        if at > HEAD_LEN - size_of::<T>() {
+            return read_at(self.sock.0, offset);
+        }
+        // SAFETY: the member is within the words, and is a number or an array of bytes.
+        unsafe { core::ptr::read(self.words.as_ptr().cast::<u8>().add(at).cast()) }
     }
 
     #[inline(always)]
-    fn addresses(self, out: &mut SocketRef) {
+    fn addresses(&self, out: &mut SocketRef) {
         if out.family == AF_INET {
-            out.local = [0; 16];
-            out.remote = [0; 16];
-            if let (Some(local), Some(remote)) = (out.local.first_chunk_mut::<4>(), out.remote.first_chunk_mut::<4>()) {
-                read_to!(*local, self.0, sock_saddr);
-                read_to!(*remote, self.0, sock_daddr);
-            }
+            let (local, remote): ([u8; 4], [u8; 4]) = (part!(self, sock_saddr), part!(self, sock_daddr));
+            out.local = four(local);
+            out.remote = four(remote);
         } else {
-            read_to!(out.local, self.0, sock_saddr6);
-            read_to!(out.remote, self.0, sock_daddr6);
+            out.local = part!(self, sock_saddr6);
+            out.remote = part!(self, sock_daddr6);
         }
     }
+}
+
+/// An IPv4 address in the room of an IPv6 one.
+#[inline(always)]
+fn four(address: [u8; 4]) -> [u8; 16] {
+    let [a, b, c, d] = address;
+    [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 }

@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::generated::bpf_get_current_task;
 use pidflow_schema::abi::{
-    ABSENT, MAX_SUMMED_THREADS, TaskRef, USAGE_DELAY, USAGE_PEAK, USAGE_RSS, USAGE_WHOLE, Usage,
+    ABSENT, MAX_SUMMED_THREADS, TaskRef, USAGE_DELAY, USAGE_PEAK, USAGE_READ, USAGE_RSS, USAGE_WHOLE, Usage,
 };
 
 use super::{FilePath, Sock, count_failure, page_size, read_at, read_next};
@@ -86,7 +86,7 @@ impl Task {
     /// Fills in the resource usage of this thread's process since its start.
     #[inline(always)]
     pub fn usage(self, out: &mut Usage) {
-        *out = Usage::default();
+        *out = Usage { flags: USAGE_READ, ..Usage::default() };
         self.cpu_and_faults(out);
         self.memory(out);
     }
@@ -100,6 +100,9 @@ impl Task {
         read_to!(out.minor_faults, signal, signal_minor);
         read_to!(out.major_faults, signal, signal_major);
         read_to!(out.threads, signal, signal_nr_threads);
+        if out.threads > MAX_SUMMED_THREADS {
+            return; // The sum would not be whole.
+        }
         let head = signal + u64::from(offset!(signal_threads));
         let mut node: u64 = read!(signal, signal_threads);
         let mut failure = 0;
