@@ -130,6 +130,16 @@ impl Entry {
         time_ns - (unseen_ns / 2).min(EVENT_DELAY_NS)
     }
 
+    /// When a change of name or user that was seen at `time_ns` probably began. A process that nothing has shown since its
+    /// fork usually changed right after it: it may have waited for long for what the event shows, such as a datagram.
+    pub(super) fn renamed_since(&self, time_ns: u64) -> u64 {
+        let is_forks_copy = |images: &[Image]| matches!(images, [only] if only.copied_ns.is_some());
+        if self.seen_ns == self.known_ns && is_forks_copy(&self.images) {
+            return self.known_ns;
+        }
+        self.changed_since(time_ns)
+    }
+
     /// The latest image that began at or before the time; the oldest if all began later.
     pub(super) fn image_at(&self, time_ns: u64) -> Option<&Image> {
         let begun = self.images.iter().rev().find(|i| i.since_ns <= time_ns);

@@ -195,7 +195,7 @@ impl ProcessTable {
     /// Applies a change of name or user since the process was seen last (prctl, setuid).
     fn rename(&mut self, id: ProcessId, task: &Task, time_ns: u64) {
         let Some(entry) = self.entries.get(&id) else { return };
-        let (since_ns, unchanged_ns) = (entry.changed_since(time_ns), entry.seen_ns.max(entry.known_ns));
+        let (since_ns, unchanged_ns) = (entry.renamed_since(time_ns), entry.seen_ns.max(entry.known_ns));
         let Some(before) = entry.images.last().cloned() else { return };
         let new = self.successor(&before, (since_ns, task.uid), &task.comm, unchanged_ns);
         self.change(id, |entry| {

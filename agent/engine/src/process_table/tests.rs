@@ -57,6 +57,18 @@ fn the_program_is_the_one_of_the_time() {
 }
 
 #[test]
+fn a_process_that_nothing_has_shown_since_its_fork_changed_its_name_right_after_it() {
+    const MS: u64 = 1_000_000;
+    let mut t = ProcessTable::default();
+    let (parent, child) = (task(10, 5, "sh"), task(11, 6, "sh"));
+    t.forked(50 * MS, &child, &parent);
+    t.seen(90 * MS, &task(11, 6, "server"), 10);
+    t.seen(200 * MS, &task(11, 6, "worker"), 10);
+    let mut name = |ms: u64| t.describe(child.id, ms * MS, ms * MS).unwrap().name.clone();
+    assert_eq!([60, 180, 198, 250].map(|ms| name(ms).to_string()), ["server", "server", "worker", "worker"]);
+}
+
+#[test]
 fn a_parent_may_become_known_after_its_child() {
     let mut t = ProcessTable::default();
     t.seen(0, &task(10, 7, "child"), 20);
