@@ -152,6 +152,7 @@ CREATE TABLE IF NOT EXISTS flows
     `POST_NAPT_DST_TRANSPORT_PORT` Nullable(UInt16) COMMENT 'Destination port after translation by this host; the identifier of an ICMP echo.',
     `POST_NAT_SRC_IPV6_ADDR` Nullable(IPv6) COMMENT 'IPv6 source address after translation by this host; the same as before where only the destination was translated.',
     `POST_NAT_DST_IPV6_ADDR` Nullable(IPv6) COMMENT 'IPv6 destination address after translation by this host, for example the pod behind a service address.',
+    `TRANSLATION_UNKNOWN` Nullable(UInt8) COMMENT '1: this host may have translated the addresses and ports, but the kernel''s notices of that time were lost or late; absent in other records.',
     `TCP_INITIAL_SEQUENCE` Nullable(UInt64) COMMENT 'Sequence number in the SYN of the source; absent unless the SYNs of both ends were seen.',
     `REVERSE_TCP_INITIAL_SEQUENCE` Nullable(UInt64) COMMENT 'Sequence number in the SYN of the destination (RFC 5103; not in NetFlow v9, which has no type for it).',
     `FLOW_KEY` Nullable(String) COMMENT 'The same in all records of the flow and on all hosts that see it, 32 hexadecimal digits; in OTLP the trace id. What it is made from: FLOW_KEY_BASIS.',

@@ -119,6 +119,7 @@ own[9] = { field = ProtoField.uint64("pidflow.tunnel_ipv4_src_addr", "TUNNEL_IPV
 own[10] = { field = ProtoField.uint64("pidflow.tunnel_ipv4_dst_addr", "TUNNEL_IPV4_DST_ADDR"), text = false }
 own[11] = { field = ProtoField.uint64("pidflow.tunnel_ipv6_src_addr", "TUNNEL_IPV6_SRC_ADDR"), text = false }
 own[12] = { field = ProtoField.uint64("pidflow.tunnel_ipv6_dst_addr", "TUNNEL_IPV6_DST_ADDR"), text = false }
+own[188] = { field = ProtoField.uint8("pidflow.translation_unknown", "TRANSLATION_UNKNOWN"), text = false }
 own[84] = { field = ProtoField.string("pidflow.flow_key", "FLOW_KEY"), text = true }
 own[85] = { field = ProtoField.string("pidflow.flow_key_basis", "FLOW_KEY_BASIS"), text = true }
 own[86] = { field = ProtoField.string("pidflow.community_id", "COMMUNITY_ID"), text = true }

@@ -87,6 +87,8 @@ pub enum Group {
     TranslationIpv4,
     /// They are IPv6.
     TranslationIpv6,
+    /// Whether and how this host translated them is not known.
+    TranslationUnknown,
     /// The application protocol is known.
     Application,
     /// A handshake of TLS was seen.
@@ -284,6 +286,7 @@ impl FlowRecord {
             .with(Group::HostUsage, self.host_usage.is_some())
             .with(Group::ConnectError, self.connect_error.is_some())
             .with(Group::Own, self.is_own)
+            .with(Group::TranslationUnknown, self.flow.is_translation_unknown)
             .with(Group::HttpLatency, self.flow.http_latency.is_some())
             .with(Group::BeyondFrame, self.flow.forward.is_beyond_frame || self.flow.reverse.is_beyond_frame)
             .with(Group::Glued, self.glued.is_some())

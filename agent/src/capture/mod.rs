@@ -110,6 +110,11 @@ pub struct PacketBatch {
 }
 
 impl PacketBatch {
+    /// Time of its last packet, nanoseconds; 0: it has none.
+    pub(crate) fn until_ns(&self) -> u64 {
+        self.packets.last().map_or(0, |packet| packet.time_ns)
+    }
+
     /// Converts every time in the batch, except [`SeenUntil::ALL_NS`].
     pub(crate) fn convert_times(&mut self, convert: impl Fn(u64) -> u64) {
         self.packets.iter_mut().for_each(|p| p.time_ns = convert(p.time_ns));

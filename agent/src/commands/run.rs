@@ -126,7 +126,7 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     ports.serve(&published)?;
     tracing::info!("{ready}");
     let host = Host::start()?;
-    let (tap, own) = (Tap::default(), own_process(&probes));
+    let (tap, own, translation) = (Tap::default(), own_process(&probes), Arc::clone(&about.translation));
     let own_pid = own.pid();
     let tested = start_self_test(options, &probes, (&tap, &own))?;
     let observers = observers(&published, about, (&host, options.http.max_edges()), front)?
@@ -136,7 +136,8 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
         .with_enricher(observed_by(&context))
         .with_enricher(Box::new(move |record| host.describe(record)))
         .with_observer(Box::new(observers));
-    let sources = Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) }.with_tap(tap);
+    let sources = Sources::new(Box::new(capture), batches, Box::new(probes));
+    let sources = Sources { facts: inbox, translation, tap, ..sources };
     let parts = live_parts(options, budget, sources, &interfaces, outlet);
     Ok(Attached { parts, exporters, metrics, published, own: own_pid })
 }

@@ -4,7 +4,6 @@ use pidflow_capture::CaptureCounters;
 
 use crate::collect::{CollectFigures, GlueFigures};
 use crate::pipeline::Figures;
-use crate::probes::KernelCounts;
 use crate::published::losses::Loss;
 use crate::published::status::{Exporter, Labelled, labelled};
 use crate::translation::TranslationCounts;
@@ -39,7 +38,7 @@ pub(super) fn all(f: &Figures, exporters: &[Exporter], translation: TranslationC
     of("capture", "packets lost", kernel_drops(&f.capture))
         .chain(f.collect.iter().flat_map(CollectFigures::losses).map(at("collect")))
         .chain(f.glue.iter().flat_map(GlueFigures::losses).map(at("glue")))
-        .chain(of("probes", "kernel events lost", events_lost(&f.kernel, translation)))
+        .chain(of("probes", "kernel events lost", events_lost(f, translation)))
         .chain(of("flows", "flows ended or joined early", early))
         .chain(of("join", "early evictions of processes and sockets", forgotten))
         .chain(of("join", "facts without room", no_room))
@@ -48,7 +47,8 @@ pub(super) fn all(f: &Figures, exporters: &[Exporter], translation: TranslationC
 }
 
 /// Kernel events that were lost, and notices of translations.
-pub(super) fn events_lost(k: &KernelCounts, t: TranslationCounts) -> Labelled {
+pub(super) fn events_lost(f: &Figures, t: TranslationCounts) -> Labelled {
+    let k = &f.kernel;
     labelled([
         ("ring-full", k.ring_full),
         ("ring-half-full", k.ring_half_full),
@@ -60,5 +60,6 @@ pub(super) fn events_lost(k: &KernelCounts, t: TranslationCounts) -> Labelled {
         ("line-skipped", k.lines_skipped),
         ("translation-overrun", t.overruns),
         ("translation-unparsed", t.unparsed),
+        ("translation-late", f.late_notices),
     ])
 }

@@ -38,6 +38,8 @@ pub(crate) struct Figures {
     pub(crate) own_hidden: u64,
     /// Times that the system clock was set while running.
     pub(crate) clock_steps: u64,
+    /// Batches of packets that were counted before the notices of address translations of their time had arrived.
+    pub(crate) late_notices: u64,
     /// Waiting items, by queue.
     pub(crate) queues: Vec<(&'static str, usize)>,
     /// Memory that records in exporters' queues keep, bytes.

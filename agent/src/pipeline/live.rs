@@ -12,7 +12,7 @@ use pidflow_schema::{Flow, FlowEndDetail, FlowEndReason};
 use super::changes::PendingChanges;
 use super::figures::Figures;
 use super::grace::{Grace, JOIN_DELAY};
-use super::held::HeldBatches;
+use super::held::{HeldBatches, MAX_HOLD_TIME};
 use super::namespaces::Namespaces;
 use super::{Ended, Outlet, Sources, name_interfaces};
 use crate::allocator::Trimmer;
@@ -92,6 +92,8 @@ pub(crate) struct Live {
     grace: Grace,
     timeline: Timeline,
     clock_steps: u64,
+    /// Number of batches that were counted before the notices of their time had arrived.
+    late_notices: u64,
     books: Books,
     expired: Instant,
     trimmer: Trimmer,
@@ -110,6 +112,7 @@ impl Live {
             grace: Grace::new(parts.max_waiting),
             timeline: Timeline::new(engine_clock()),
             clock_steps: 0,
+            late_notices: 0,
             books: Books::default(),
             expired: Instant::now(),
             trimmer: Trimmer::default(),
@@ -136,9 +139,10 @@ impl Live {
         if let Some(batch) = batch {
             self.hold(batch, now);
         }
-        self.take_facts();
+        let noticed_ns = self.take_facts();
         for _ in 0..MAX_BATCHES_PER_TURN {
-            let Some(batch) = self.held.due(now.instant) else { break };
+            let Some(batch) = self.held.due(now.instant, noticed_ns) else { break };
+            self.note_late_notices(&batch, noticed_ns);
             self.count_packets(batch);
             self.grace.take(self.flows.drain(..), now.instant);
         }
@@ -179,8 +183,10 @@ impl Live {
         self.held.push(batch, now.instant);
     }
 
-    /// Applies all available facts. They include all facts older than the packets that are counted next.
-    fn take_facts(&mut self) {
+    /// Applies all available facts. They include all facts older than the packets that are counted next, notices of address
+    /// translations up to the time that is returned.
+    fn take_facts(&mut self) -> u64 {
+        let noticed_ns = self.parts.sources.translation.caught_up_ns();
         let LiveParts { sources, joiner, table, outlet, .. } = &mut self.parts;
         sources.take_facts(&mut self.facts);
         for fact in &self.facts {
@@ -195,12 +201,21 @@ impl Live {
         self.facts.clear();
         self.grace.take(self.flows.drain(..), Instant::now());
         self.changes.add(joiner.take_endpoint_changes());
+        noticed_ns
+    }
+
+    /// The batch waited for notices of address translations as long as it may.
+    fn note_late_notices(&mut self, batch: &PacketBatch, noticed_ns: u64) {
+        if batch.until_ns() > noticed_ns {
+            self.late_notices += 1;
+            self.parts.table.translations_are_late(noticed_ns, batch.until_ns());
+        }
     }
 
     fn count_packets(&mut self, batch: PacketBatch) {
         self.seen_until.note(&batch);
         let LiveParts { sources, table, joiner, .. } = &mut self.parts;
-        while let Some(c) = self.changes.next_until(batch.packets.last().map_or(0, |p| p.time_ns)) {
+        while let Some(c) = self.changes.next_until(batch.until_ns()) {
             table.endpoint_changed(c.protocol, c.address, c.port, c.time_ns);
         }
         name_interfaces(table, &batch.interfaces);
@@ -295,6 +310,7 @@ impl Live {
             not_selected: outlet.not_selected(),
             own_hidden: outlet.own_hidden(),
             clock_steps: self.clock_steps,
+            late_notices: self.late_notices,
             queues: vec![
                 ("packet-batches", sources.batches.len()),
                 ("packets-to-count", self.held.packets()),
@@ -320,14 +336,13 @@ impl Live {
             self.follow_clock(now);
             self.hold(batch, now);
             if self.held.is_full() {
-                self.count_oldest();
+                let noticed_ns = self.take_facts();
+                self.count_oldest(noticed_ns);
             }
         }
         let mut pacer = Pacer::new(Instant::now() + self.parts.drain_timeout.max(MIN_DRAIN));
-        self.take_facts();
-        thread::sleep(MAX_FACT_DRAIN);
-        self.take_facts();
-        self.count_held(&pacer);
+        let noticed_ns = self.await_facts();
+        self.count_held(&pacer, noticed_ns);
         self.join_rest(&mut pacer);
         self.observe();
         let left_over = self.left_over();
@@ -340,16 +355,31 @@ impl Live {
         }
     }
 
+    /// Waits at the end for facts of the held packets, and applies them. Returns the time up to which notices of address translations
+    /// have arrived.
+    fn await_facts(&mut self) -> u64 {
+        let (stopped, until_ns) = (Instant::now(), self.held.until_ns());
+        loop {
+            self.take_facts();
+            thread::sleep(MAX_FACT_DRAIN);
+            let noticed_ns = self.take_facts();
+            if noticed_ns >= until_ns || stopped.elapsed() >= MAX_HOLD_TIME {
+                return noticed_ns;
+            }
+        }
+    }
+
     /// Counts held packets until the deadline.
-    fn count_held(&mut self, pacer: &Pacer) {
-        while !pacer.is_over() && self.count_oldest() {
+    fn count_held(&mut self, pacer: &Pacer, noticed_ns: u64) {
+        while !pacer.is_over() && self.count_oldest(noticed_ns) {
             self.join_due(Moment::now());
         }
     }
 
     /// Counts the oldest held batch. False: there is none.
-    fn count_oldest(&mut self) -> bool {
+    fn count_oldest(&mut self, noticed_ns: u64) -> bool {
         let Some(batch) = self.held.pop() else { return false };
+        self.note_late_notices(&batch, noticed_ns);
         self.count_packets(batch);
         self.grace.take(self.flows.drain(..), Instant::now());
         true

@@ -1,5 +1,7 @@
 //! The sources of the live pipeline.
 
+use std::sync::Arc;
+
 use crossbeam_channel::{Receiver, Sender, bounded};
 use pidflow_engine::fact::Fact;
 use pidflow_schema::Flow;
@@ -7,6 +9,7 @@ use pidflow_schema::Flow;
 use crate::capture::{LiveCapture, PacketBatch, SeenUntil};
 use crate::probes::{KernelCounts, Probes};
 use crate::self_test::Tap;
+use crate::translation;
 use pidflow_capture::CaptureCounters;
 
 /// Maximum number of batches of facts or flows that wait for the pipeline. A source that sends more is blocked.
@@ -106,6 +109,8 @@ pub(crate) struct Sources {
     pub(crate) tap: Tap,
     /// Facts from other sources.
     pub(crate) facts: Inbox<Fact>,
+    /// How far the notices of address translations have come, which arrive among these facts.
+    pub(crate) translation: Arc<translation::State>,
     /// Flows built by other sources; they are joined like this host's flows.
     pub(crate) flows: Inbox<Flow>,
 }
@@ -117,12 +122,8 @@ impl Sources {
         batches: Receiver<PacketBatch>,
         kernel: Box<dyn FactSource>,
     ) -> Self {
-        Self { packets, batches, kernel, tap: Tap::default(), facts: Inbox::new().1, flows: Inbox::new().1 }
-    }
-
-    /// Also passes the kernel's facts to the self-test, through this tap.
-    pub(crate) fn with_tap(self, tap: Tap) -> Self {
-        Self { tap, ..self }
+        let (tap, translation) = (Tap::default(), Arc::default());
+        Self { packets, batches, kernel, tap, facts: Inbox::new().1, translation, flows: Inbox::new().1 }
     }
 
     /// Drains all available facts. They include all facts older than the packets that were received before this call.

@@ -12,13 +12,14 @@ use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::filter;
 use super::message::{self, Notice};
 
 /// `NFNLGRP_CONNTRACK_NEW` and `NFNLGRP_CONNTRACK_DESTROY` of linux/netfilter/nfnetlink_compat.h. Updates are not needed: the
 /// translation of a connection does not change.
 const GROUPS: [u32; 2] = [1, 3];
 /// The kernel's buffer for notices, bytes. A notice takes about 1 KiB.
-const BUFFER: usize = 8 << 20;
+const BUFFER: usize = 16 << 20;
 /// How long the kernel may take to answer the first request.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(2);
 /// Maximum length of a datagram, bytes. The parts of a list are the longest.
@@ -84,6 +85,9 @@ impl Conntrack {
         forced
             .or_else(|_| rustix::net::sockopt::set_socket_recv_buffer_size(borrow(&socket), BUFFER))
             .map_err(io::Error::from)?;
+        if let Err(e) = filter::attach(borrow(&socket)) {
+            tracing::debug!("conntrack: the kernel takes no filter, so untranslated connections are received too: {e}");
+        }
         GROUPS.iter().try_for_each(|group| socket.add_membership(*group))?;
         socket.connect(&SocketAddr::new(0, 0))?;
         let mut this = Self { socket, buffer: Vec::with_capacity(MAX_MESSAGE) };

@@ -5,6 +5,7 @@
 //! kernel lists and reports connections only to processes with this capability.
 
 mod conntrack;
+mod filter;
 mod message;
 mod state;
 #[cfg(test)]

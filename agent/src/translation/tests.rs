@@ -114,15 +114,37 @@ fn translating(test: &str) -> bool {
     works
 }
 
-/// Sends a datagram from each of `count` ports and returns the ports. Each datagram begins a translation.
-fn send(count: u16) -> HashSet<u16> {
+/// Sends a datagram from each of `count` ports and returns the ports. Each datagram to port 9 begins a translation.
+fn send(count: u16, to: &str) -> HashSet<u16> {
     let ports: HashSet<u16> = (20_000..20_000 + count).collect();
     for port in &ports {
         let socket = UdpSocket::bind(("127.0.0.1", *port)).unwrap();
         // No process listens there, so the send may fail.
-        let _ = socket.send_to(b"x", "127.0.0.9:9");
+        let _ = socket.send_to(b"x", to);
     }
     ports
+}
+
+/// A queue full of them would lose notices of others.
+#[test]
+fn untranslated_connections_take_no_room_in_the_queue() {
+    if !translating("untranslated_connections_take_no_room_in_the_queue") {
+        return;
+    }
+    let mut conntrack = Conntrack::open().unwrap().with_buffer(4096);
+    send(500, "127.0.0.9:11");
+    let sent = send(2, "127.0.0.9:9");
+    let (mut notices, until) = (Vec::new(), Instant::now() + Duration::from_secs(20));
+    let mut known = HashSet::new();
+    while known.len() < 2 && Instant::now() < until {
+        conntrack.wait(Duration::from_millis(100)).unwrap();
+        while conntrack.receive(&mut notices).expect("no notice is lost") {}
+        known.extend(notices.iter().filter_map(|notice| match notice {
+            Notice::Translation(_, translated) => Some(translated.before[0].1),
+            _ => None,
+        }));
+    }
+    assert_eq!(known, sent);
 }
 
 #[test]
@@ -132,21 +154,26 @@ fn notices_lost_in_an_overrun_are_listed_again() {
     }
     let (conntrack, state) = (Conntrack::open().unwrap().with_buffer(4096), Arc::<State>::default());
     let (facts, received) = crossbeam_channel::unbounded();
-    let sent = send(2000);
+    let sent = send(2000, "127.0.0.9:9");
     let mut watch = Watch::new(conntrack, 7, facts, Arc::clone(&state));
     std::thread::spawn(move || watch.run());
     let mut known = HashSet::new();
     let until = Instant::now() + Duration::from_secs(20);
-    let mut listings = 0;
+    let (mut listings, mut lost) = (0, 0);
     while listings == 0 && Instant::now() < until {
         for fact in received.recv_timeout(Duration::from_millis(1500)).unwrap_or_default() {
             match fact {
                 Fact::Translation { translation, .. } => drop(known.insert(translation.before[0].1)),
+                Fact::TranslationsLost { netns: 7, .. } => lost += 1,
                 Fact::TranslationsListed { netns: 7, .. } => listings += 1,
                 _ => {}
             }
         }
     }
-    assert!(state.counts().overruns > 0 && listings > 0, "{:?}, {listings} listings", state.counts());
+    assert!(
+        state.counts().overruns > 0 && listings > 0 && lost > 0,
+        "{:?}, {listings} listings, {lost} losses",
+        state.counts()
+    );
     assert!(known.is_superset(&sent), "{} of {}", known.len(), sent.len());
 }

@@ -20,8 +20,9 @@ const MIN_LISTING_INTERVAL: Duration = Duration::from_secs(1);
 /// So many times as long as a list took, its receipt included, no other list is requested: otherwise a large table on a busy host
 /// would keep the thread at lists, and more notices would be lost.
 const REST: u32 = 4;
-/// How long the thread waits for a notice before it checks whether a list must be requested.
-const WAIT: Duration = Duration::from_secs(1);
+/// How long the thread waits for a notice before it tells that none has arrived. Packets wait for that, so this is less than they
+/// wait anyway.
+const WAIT: Duration = Duration::from_millis(100);
 
 /// Receives notices and sends facts.
 pub(super) struct Watch {
@@ -38,14 +39,33 @@ pub(super) struct Watch {
     listed: Instant,
     /// How long the last list took to arrive.
     listing_took: Duration,
+    /// When the socket's queue was last empty, by the engine's clock. What is received now happened later.
+    empty_ns: u64,
+    /// The same for notices whose facts have been sent.
+    sent_ns: u64,
+    /// Notices were lost since the last facts were sent.
+    is_losing: bool,
 }
 
 impl Watch {
     /// The list has already been requested by [`Conntrack::open`].
     pub(super) fn new(conntrack: Conntrack, netns: u32, facts: Sender<Vec<Fact>>, state: Arc<State>) -> Self {
-        let (listing, listed) = (Some(engine_ns()), Instant::now());
-        let (notices, listing_took) = (Vec::new(), Duration::ZERO);
-        Self { conntrack, netns, facts, state, notices, listing, is_incomplete: false, listed, listing_took }
+        let now_ns = engine_ns();
+        state.catch_up(now_ns);
+        Self {
+            conntrack,
+            netns,
+            facts,
+            state,
+            notices: Vec::new(),
+            listing: Some(now_ns),
+            is_incomplete: false,
+            listed: Instant::now(),
+            listing_took: Duration::ZERO,
+            empty_ns: now_ns,
+            sent_ns: now_ns,
+            is_losing: false,
+        }
     }
 
     /// Runs until the receiver of the facts is dropped.
@@ -56,27 +76,34 @@ impl Watch {
             if !facts.is_empty() && self.facts.send(facts).is_err() {
                 return Ok(());
             }
+            self.sent_ns = self.empty_ns;
+            self.state.catch_up(self.sent_ns);
         }
     }
 
     /// Waits for notices and receives those that have arrived.
     fn turn(&mut self) -> io::Result<()> {
         self.list_again()?;
-        if !self.conntrack.wait(WAIT)? {
-            return Ok(());
-        }
+        self.conntrack.wait(WAIT)?;
         while self.notices.len() < MAX_BATCH {
+            let now_ns = engine_ns();
             match self.conntrack.receive(&mut self.notices) {
                 Ok(true) => {}
-                Ok(false) => break,
-                Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => {
-                    self.state.overrun();
-                    self.is_incomplete = true;
+                Ok(false) => {
+                    self.empty_ns = now_ns;
+                    break;
                 }
+                Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => self.overrun(),
                 Err(e) => return Err(e),
             }
         }
         Ok(())
+    }
+
+    fn overrun(&mut self) {
+        self.state.overrun();
+        (self.is_incomplete, self.is_losing) = (true, true);
+        tracing::debug!("conntrack: notices were lost, the socket's buffer was full");
     }
 
     /// Requests the list again if notices were lost.
@@ -91,9 +118,12 @@ impl Watch {
     }
 
     fn take_facts(&mut self) -> Vec<Fact> {
-        let time_ns = engine_ns();
+        let (netns, from_ns, time_ns) = (self.netns, self.sent_ns, engine_ns());
+        // Before the notices: what is known so far may have ended.
+        let lost = std::mem::take(&mut self.is_losing).then_some(Fact::TranslationsLost { netns, from_ns });
         let notices = std::mem::take(&mut self.notices);
-        notices.into_iter().filter_map(|notice| self.fact(notice, time_ns)).collect()
+        let facts = notices.into_iter().filter_map(|notice| self.fact(notice, time_ns));
+        lost.into_iter().chain(facts).collect()
     }
 
     fn fact(&mut self, notice: Notice, time_ns: u64) -> Option<Fact> {
@@ -101,11 +131,12 @@ impl Watch {
             Notice::Translation(change, t) => {
                 let (netns, zone, protocol) = (self.netns, t.zone, t.protocol);
                 let translation = AddressTranslation { netns, zone, protocol, before: t.before, after: t.after };
-                Some(Fact::Translation { time_ns, change, translation: Box::new(translation) })
+                Some(Fact::Translation { time_ns, since_ns: self.sent_ns, change, translation: Box::new(translation) })
             }
             Notice::All => {
                 let begun_ns = self.listing.take()?;
                 self.listing_took = self.listed.elapsed();
+                tracing::debug!("conntrack: the list took {:?}", self.listing_took);
                 let netns = self.netns;
                 (!self.is_incomplete).then_some(Fact::TranslationsListed { netns, begun_ns })
             }

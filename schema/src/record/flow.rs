@@ -230,6 +230,8 @@ pub struct Flow {
     pub tunnel: Option<Box<Tunnel>>,
     /// What this host translated its addresses and ports to; none: nothing was translated, or it is not known.
     pub translation: Option<Box<Translation>>,
+    /// The host may have translated its addresses and ports, but the kernel's notices of that time were lost or late.
+    pub is_translation_unknown: bool,
     /// TCP: the sequence numbers show no gap between the SYN and a FIN or RST, so all packets are of one connection.
     #[serde(skip)]
     pub is_gapless: bool,
@@ -272,6 +274,7 @@ impl Flow {
             application: None,
             tunnel: None,
             translation: None,
+            is_translation_unknown: false,
             is_gapless: false,
             tcp: None,
             packet_figures: None,

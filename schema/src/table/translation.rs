@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::element::DataType as T;
 use crate::element::Element;
-use crate::element::Enterprise::Iana;
+use crate::element::Enterprise::{Iana, Pidflow};
 use crate::group::Group;
 use crate::record::{FlowRecord, Translation};
 use crate::value::Value;
@@ -43,4 +43,7 @@ pub(super) const TRANSLATION: &[Element] = &[
     row("POST_NAT_DST_IPV6_ADDR", "postNATDestinationIPv6Address", (Iana, 282), T::Ipv6Address, |r| v6(address(r, |t| t.destination)?)).writes(|r, v| set(v.address(), |n| translation_mut(r).destination = n))
         .group(Group::TranslationIpv6).identifier().otel("pidflow.flow.nat.destination.ipv6_address")
         .doc("IPv6 destination address after translation by this host, for example the pod behind a service address."),
+    row("TRANSLATION_UNKNOWN", "translationUnknown", (Pidflow, 188), T::Unsigned8, |r| r.flow.is_translation_unknown.then_some(Value::Unsigned(1))).writes(|r, v| set(v.number::<u8>(), |n| r.flow.is_translation_unknown = n != 0))
+        .group(Group::TranslationUnknown).identifier().otel("pidflow.flow.nat.unknown")
+        .doc("1: this host may have translated the addresses and ports, but the kernel's notices of that time were lost or late; absent in other records."),
 ];

@@ -144,6 +144,8 @@ pub struct FlowTableCounters {
     pub translations: u64,
     /// Address translations that there was no room for.
     pub translations_dropped: u64,
+    /// Records of which it is not known whether and how their addresses were translated, because reports were lost or late.
+    pub translations_unknown: u64,
     /// Flows ended because an endpoint got another owner.
     pub socket_changes: u64,
     /// The greatest number of flows at the same time so far.
@@ -169,6 +171,7 @@ impl FlowTableCounters {
     pub(super) fn count_record(&mut self, flow: &Flow) {
         self.records += 1;
         self.recorded += Traffic::of(flow);
+        self.translations_unknown += u64::from(flow.is_translation_unknown);
         self.tcp.count(flow);
     }
 }

@@ -10,11 +10,16 @@ use pidflow_schema::record::{Flow, FlowEndReason, Protocol};
 use super::entry::Entry;
 use super::key::{FlowKey, KeySide};
 use super::side::Side;
-use super::translations::{Span, Translations};
+use super::translations::{Candidate, Evidence, Span, Translations, Within};
 use super::{FlowTable, Traffic, end_of};
 use crate::decode::FrameCount;
 use crate::fact::{AddressTranslation, Fact, TranslationChange};
 use crate::packet::{Packet, TcpFlags};
+
+/// Maximum time between a packet before translation and the same packet after it, nanoseconds.
+const MAX_COPY_DELAY_NS: u64 = 20_000_000;
+/// How far a packet's sequence number may be ahead of what the sender is known to have sent, bytes.
+const MAX_AHEAD: u64 = 1 << 20;
 
 /// Default maximum number of address translations in the table.
 pub const MAX_TRANSLATIONS: usize = 65_536;
@@ -26,20 +31,29 @@ impl FlowTable {
     /// Processes a fact about address translations; other facts are ignored. Records of flows that end because of it go to `out`.
     pub fn learn(&mut self, fact: &Fact, out: &mut Vec<Flow>) {
         match fact {
-            Fact::Translation { time_ns, change, translation } => self.learn_one(*time_ns, *change, translation, out),
+            Fact::Translation { time_ns, since_ns, change, translation } => {
+                self.learn_one((*since_ns, *time_ns), *change, translation, out);
+            }
+            Fact::TranslationsLost { from_ns, .. } => self.translations.losing(*from_ns),
             Fact::TranslationsListed { netns, begun_ns } => self.translations.listed(*netns, *begun_ns),
             _ => {}
         }
     }
 
+    /// Packets of this time are counted before the reports on their translations have arrived, because these are too late. Their
+    /// records say that the translation is not known.
+    pub fn translations_are_late(&mut self, from_ns: u64, until_ns: u64) {
+        self.translations.note_lost(from_ns, until_ns);
+    }
+
     fn learn_one(
         &mut self,
-        time_ns: u64,
+        within: Within,
         change: TranslationChange,
         reported: &AddressTranslation,
         out: &mut Vec<Flow>,
     ) {
-        let Some(span) = self.translations.learn(time_ns, change, reported) else { return };
+        let Some(span) = self.translations.learn(within, change, reported) else { return };
         for side in [Side::After, Side::Between] {
             let slots = [side, Side::Before].map(|side| self.slot_of(reported.protocol, span.view(side).ends));
             match slots {
@@ -67,7 +81,7 @@ impl FlowTable {
     ) {
         let mut side = Side::Before;
         let mut known = None;
-        if let Some((span, seen)) = self.translations.find(&key.ends(), packet.time_ns) {
+        if let Some(Candidate { span, side: seen, .. }) = self.translation_of(&key, from, packet) {
             // One connection tracking table covers all interfaces here, so these ends belong to one flow on all of them, with or
             // without a VLAN tag.
             let before = span.before.ends.with_icmp_of(&key);
@@ -81,6 +95,32 @@ impl FlowTable {
             }
         }
         self.put((&key, from, hash), (known, side), (shift, packet), out);
+    }
+
+    /// The translation of a packet with these ends; none: there is none, or it is not known.
+    fn translation_of(&self, key: &FlowKey, from: KeySide, packet: &Packet) -> Option<Candidate> {
+        let evidence = |candidate: &Candidate| self.evidence(candidate, (key, from), packet);
+        let found = self.translations.find(&key.ends(), packet.time_ns, evidence)?;
+        let is_sure = || evidence(&found).fits_sequence == Some(true);
+        (!self.translations.is_unsure(Some(&found.span), packet.time_ns) || is_sure()).then_some(found)
+    }
+
+    /// What tells that a packet is of the flow with this translation: its sequence number, and that the flow just had a packet,
+    /// which may be the same one before translation.
+    fn evidence(&self, candidate: &Candidate, (key, from): (&FlowKey, KeySide), packet: &Packet) -> Evidence {
+        let span = &candidate.span;
+        let before = span.before.ends.with_icmp_of(key);
+        let slab = &self.slab;
+        let is_it = |slot| slab.get(slot).key == before || slab.get(slot).key.is_compatible(&before);
+        let Some(slot) = self.index.find(self.hash(&before), is_it) else {
+            return Evidence::default();
+        };
+        let entry = slab.get(slot);
+        let sent = entry.sent(span.before.side(span.view(candidate.side), from));
+        let is_recent = packet.time_ns.abs_diff(entry.last_ns) <= MAX_COPY_DELAY_NS;
+        let syn = sent.syn_sequence().filter(|_| packet.protocol == Protocol::TCP);
+        let fits = |syn| fits_sequence(packet, syn, sent.counters().octets);
+        Evidence { fits_sequence: syn.and_then(fits), is_recent }
     }
 
     /// Whether a packet may be half translated. It may instead be of a direct connection from the same port to the translated
@@ -156,6 +196,16 @@ impl FlowTable {
             known.seen_elsewhere += frames;
         }
     }
+}
+
+/// Whether a packet's sequence number is one of the connection that began with this SYN and whose sender has sent so many bytes;
+/// none: it does not tell. The bytes may be those since the last record only, so a distance that is too great tells nothing.
+fn fits_sequence(packet: &Packet, syn: u32, octets: u64) -> Option<bool> {
+    if packet.tcp_flags & TcpFlags::SYN != 0 {
+        return Some(packet.tcp_sequence == syn);
+    }
+    let is_near = u64::from(packet.tcp_sequence.wrapping_sub(syn)) <= octets + MAX_AHEAD;
+    is_near.then_some(true)
 }
 
 /// ICMP type and code, as in a key, of the messages whose identifier is translated; 0: the protocol is not ICMP.

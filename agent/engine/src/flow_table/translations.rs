@@ -1,7 +1,11 @@
 //! The address translations (NAT) of this host, and the time in which each was in effect.
 //!
 //! A translation is found by the ends that its packets have before, after and halfway through translation. The kernel reuses
-//! ends: a packet belongs to the translation that was in effect at the packet's timestamp.
+//! ends: a packet belongs to the translation that was in effect at the packet's timestamp. Several may be in effect then: a
+//! connection that was closed stays in the kernel's table for minutes, while another one from the same port to another service
+//! has the same ends halfway through translation.
+//!
+//! When reports were lost, it is not known whether another translation took the place of a known one. See [`Translations::is_unsure`].
 
 use std::collections::HashMap;
 
@@ -12,10 +16,12 @@ use super::entry::Entry;
 use super::key::{FlowKey, KeySide};
 use super::side::Side;
 use crate::fact::{AddressTranslation, PacketEnds, TranslationChange};
+use crate::losses::Losses;
 
-/// Maximum delay between a packet and the report on its translation: the kernel reports a translation after its first packet, and may
-/// report its end before the last packet is counted. Nanoseconds.
+/// Maximum time from a packet's timestamp until its translation begins: the packet may wait in a queue of the kernel. Nanoseconds.
 pub(super) const MAX_REPORT_DELAY_NS: u64 = 1_000_000_000;
+/// Maximum time for which a translated packet is under way to the interfaces behind, nanoseconds. Its translation may end meanwhile.
+const MAX_PASSAGE_NS: u64 = 10_000_000;
 /// How much longer than the idle timeout an ended translation is kept, nanoseconds. Its flow needs it until the flow's record is
 /// written.
 const MIN_RETENTION_NS: u64 = 10_000_000_000;
@@ -59,16 +65,21 @@ pub(super) struct Span {
     pub(super) between: View,
     zone: u16,
     netns: u32,
-    /// When it began; 0: not known.
+    /// It began at this time or later; 0: not known.
     from_ns: u64,
-    /// When it ended; [`NEVER`]: it is still in effect.
+    /// It ended at this time or earlier; [`NEVER`]: it is still in effect.
     until_ns: u64,
-    /// When it was last reported.
-    reported_ns: u64,
+    /// It was certainly in effect at this time.
+    confirmed_ns: u64,
+    /// Its place in the order in which translations were reported.
+    order: u64,
 }
 
+/// Lower and upper limit of the time at which something happened, nanoseconds of the engine's clock.
+pub(super) type Within = (u64, u64);
+
 impl Span {
-    fn new(time_ns: u64, change: TranslationChange, reported: &AddressTranslation) -> Self {
+    fn new((since_ns, time_ns): Within, change: TranslationChange, reported: &AddressTranslation) -> Self {
         let view = |ends| View::new(reported.protocol, ends);
         let ([source, _], [_, destination]) = (reported.before, reported.after);
         Self {
@@ -77,10 +88,16 @@ impl Span {
             between: view(&[source, destination]),
             zone: reported.zone,
             netns: reported.netns,
-            from_ns: if change == TranslationChange::Began { time_ns } else { 0 },
+            from_ns: if change == TranslationChange::Began { since_ns } else { 0 },
             until_ns: NEVER,
-            reported_ns: time_ns,
+            confirmed_ns: time_ns,
+            order: 0,
         }
+    }
+
+    /// It ended within this time.
+    fn end(&mut self, (since_ns, time_ns): Within) {
+        (self.until_ns, self.confirmed_ns) = (time_ns, self.confirmed_ns.max(since_ns));
     }
 
     /// The ends by which the translation is found.
@@ -129,10 +146,54 @@ impl Span {
         self.before == other.before && self.after == other.after
     }
 
-    /// Time between a timestamp and the time of the translation, nanoseconds; none: more than [`MAX_REPORT_DELAY_NS`].
-    fn distance(&self, time_ns: u64) -> Option<u64> {
-        let distance = time_ns.abs_diff(time_ns.clamp(self.from_ns, self.until_ns.max(self.from_ns)));
-        (distance <= MAX_REPORT_DELAY_NS).then_some(distance)
+    /// Whether it was in effect at that time; none: more than [`MAX_REPORT_DELAY_NS`] before it began or
+    /// [`MAX_PASSAGE_NS`] after it ended.
+    fn fits(&self, time_ns: u64) -> Option<bool> {
+        let (early_ns, late_ns) = (self.from_ns.saturating_sub(time_ns), time_ns.saturating_sub(self.until_ns));
+        let is_near = early_ns <= MAX_REPORT_DELAY_NS && late_ns <= MAX_PASSAGE_NS;
+        is_near.then_some(early_ns == 0 && late_ns == 0)
+    }
+}
+
+/// What tells that a packet is of a certain one of several translations.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Evidence {
+    /// Whether its TCP sequence number is one of the flow's connection; none: not known.
+    pub(super) fits_sequence: Option<bool>,
+    /// Whether the flow had a packet at about the same time.
+    pub(super) is_recent: bool,
+}
+
+impl Evidence {
+    const fn rank(self) -> (u8, bool) {
+        let of_sequence = match self.fits_sequence {
+            Some(false) => 0,
+            None => 1,
+            Some(true) => 2,
+        };
+        (of_sequence, self.is_recent)
+    }
+}
+
+/// A translation that may be that of a packet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    pub(super) span: Span,
+    /// On which side the packet was.
+    pub(super) side: Side,
+    is_in_effect: bool,
+}
+
+impl Candidate {
+    fn rank(&self, evidence: Evidence) -> ((u8, bool), bool, u64) {
+        (evidence.rank(), self.is_in_effect, self.span.order)
+    }
+
+    /// Whether both fit equally well although they translate differently, in different namespaces or zones.
+    fn is_rival(&self, evidence: Evidence, (other, of_other): &(Self, Evidence)) -> bool {
+        let (span, best) = (&self.span, &other.span);
+        let is_elsewhere = !span.is_of(best.netns, best.zone) && !span.translates_as(best);
+        is_elsewhere && (evidence.rank(), self.is_in_effect) == (of_other.rank(), other.is_in_effect)
     }
 }
 
@@ -147,6 +208,12 @@ pub(super) struct Translations {
     retention_ns: u64,
     expired_ns: u64,
     dropped: u64,
+    /// Number of translations reported so far.
+    order: u64,
+    /// Periods in which reports were lost.
+    lost: Losses,
+    /// Reports may have been lost since then.
+    losing_since_ns: Option<u64>,
 }
 
 impl Translations {
@@ -165,6 +232,9 @@ impl Translations {
             retention_ns: idle_timeout_ns.unwrap_or_default().saturating_add(MIN_RETENTION_NS),
             expired_ns: 0,
             dropped: 0,
+            order: 0,
+            lost: Losses::default(),
+            losing_since_ns: None,
         }
     }
 
@@ -189,32 +259,47 @@ impl Translations {
             + lists
     }
 
-    /// Processes a report. Returns the translation if it is new.
+    /// Processes a report on what happened within that time. Returns the translation if it is new.
     pub(super) fn learn(
         &mut self,
-        time_ns: u64,
+        within: Within,
         change: TranslationChange,
         reported: &AddressTranslation,
     ) -> Option<Span> {
-        let mut new = Span::new(time_ns, change, reported);
-        let mut is_known = false;
+        let mut new = Span::new(within, change, reported);
+        if change == TranslationChange::Found {
+            // It was not in the last list, or it began after that list.
+            new.from_ns = self.losing_since_ns.unwrap_or_default();
+        }
+        let mut known = None;
         for number in self.numbers_like(&new) {
             let Some(span) = self.spans.get_mut(number as usize).and_then(Option::as_mut) else { continue };
             match change {
                 _ if !span.is_alive_in(new.netns, new.zone) => {}
                 TranslationChange::Ended if !span.is_same(&new) => {}
-                TranslationChange::Ended => span.until_ns = time_ns,
-                _ if span.is_same(&new) => (span.reported_ns, is_known) = (time_ns, true),
-                TranslationChange::Began => span.until_ns = time_ns,
+                TranslationChange::Ended => span.end(within),
+                _ if span.is_same(&new) => {
+                    span.confirmed_ns = within.1;
+                    known = Some(*span);
+                }
+                TranslationChange::Began => span.end(within),
                 // The reports of its end and of the beginning of the new one were lost.
-                TranslationChange::Found => (span.until_ns, new.from_ns) = (span.reported_ns, time_ns),
+                TranslationChange::Found => {
+                    (span.until_ns, new.from_ns) = (span.confirmed_ns, new.from_ns.max(span.confirmed_ns));
+                }
             }
         }
-        if is_known || change == TranslationChange::Ended {
+        if change == TranslationChange::Ended {
             return None;
+        }
+        if known.is_some() {
+            // While reports were lost, packets after translation were counted in flows of their own.
+            return known.filter(|_| self.losing_since_ns.is_some());
         }
         // Until the last translation with these ends ended, this one cannot have been in effect.
         new.from_ns = new.from_ns.max(self.last_end_ns(&new));
+        self.order += 1;
+        new.order = self.order;
         self.insert(new).then_some(new)
     }
 
@@ -237,13 +322,15 @@ impl Translations {
     }
 
     fn last_end_ns(&self, like: &Span) -> u64 {
-        let ended = self.spans_of(&like.before.ends).filter(|span| span.is_of(like.netns, like.zone));
-        ended.map(|span| span.until_ns).filter(|until| *until != NEVER).max().unwrap_or_default()
+        let same = |span: &&Span| span.before == like.before && span.is_of(like.netns, like.zone);
+        let ended = self.spans_of(&like.before.ends).filter(same).filter(|span| span.until_ns != NEVER);
+        ended.map(|span| span.confirmed_ns.min(span.until_ns)).max().unwrap_or_default()
     }
 
     fn insert(&mut self, span: Span) -> bool {
         if self.len() >= self.max {
             self.dropped += 1;
+            self.note_lost(span.from_ns, span.confirmed_ns);
             return false;
         }
         let number = self.free.pop().unwrap_or_else(|| {
@@ -262,12 +349,25 @@ impl Translations {
         true
     }
 
+    /// Reports of that time may be missing.
+    pub(super) fn note_lost(&mut self, from_ns: u64, until_ns: u64) {
+        self.lost.note(from_ns, until_ns);
+    }
+
+    /// Reports may be missing from that time on, until [`Translations::listed`].
+    pub(super) fn losing(&mut self, from_ns: u64) {
+        self.losing_since_ns = Some(self.losing_since_ns.map_or(from_ns, |earlier| earlier.min(from_ns)));
+    }
+
     /// The kernel has listed all translations of a namespace since `begun_ns`: those not reported since then have ended.
     pub(super) fn listed(&mut self, netns: u32, begun_ns: u64) {
         let of_it = self.spans.iter_mut().flatten().filter(|span| span.netns == netns);
-        for span in of_it.filter(|span| span.until_ns == NEVER && span.reported_ns < begun_ns) {
+        for span in of_it.filter(|span| span.until_ns == NEVER && span.confirmed_ns < begun_ns) {
             // Its end was somewhere between its last report and this time.
             span.until_ns = begun_ns;
+        }
+        if let Some(since_ns) = self.losing_since_ns.take() {
+            self.note_lost(since_ns, begun_ns);
         }
     }
 
@@ -277,6 +377,7 @@ impl Translations {
             return;
         }
         self.expired_ns = now_ns;
+        self.lost.expire(now_ns.saturating_sub(self.retention_ns));
         let before_ns = now_ns.saturating_sub(self.retention_ns);
         let is_old = |span: &Option<Span>| span.is_some_and(|span| span.until_ns < before_ns);
         let old: Vec<u32> = (0..).zip(&self.spans).filter(|(_, span)| is_old(span)).map(|(number, _)| number).collect();
@@ -299,45 +400,84 @@ impl Translations {
         self.free.push(number);
     }
 
-    /// The translation that packets with these ends belonged to at `time_ns`, and the side on which they were. None if there is no
-    /// such translation, or if different ones of several namespaces or zones match.
-    pub(super) fn find(&self, ends: &FlowKey, time_ns: u64) -> Option<(&Span, Side)> {
-        let fitting = || self.spans_of(ends).filter_map(|span| Some((span.distance(time_ns)?, span)));
-        // If several were in effect at that time, the latest: the report of an earlier one's end may be lost.
-        let (distance, best) = fitting().min_by_key(|(distance, span)| (*distance, NEVER - span.from_ns))?;
-        let is_rival = |span: &Span| !span.is_of(best.netns, best.zone) && !span.translates_as(best);
-        if fitting().filter(|(d, _)| *d == distance).any(|(_, span)| is_rival(span)) {
-            return None;
-        }
-        Some((best, best.side(ends)))
+    /// The translations that packets with these ends may have belonged to at `time_ns`.
+    fn candidates(&self, ends: &FlowKey, time_ns: u64) -> impl Iterator<Item = Candidate> {
+        self.spans_of(ends).filter_map(move |span| {
+            let is_in_effect = span.fits(time_ns)?;
+            Some(Candidate { span: *span, side: span.side(ends), is_in_effect })
+        })
+    }
+
+    /// The translation that a packet with these ends belonged to at `time_ns`. None if there is no such translation, or if
+    /// different ones of several namespaces or zones match. `evidence` is asked only if there is more than one.
+    pub(super) fn find(
+        &self,
+        ends: &FlowKey,
+        time_ns: u64,
+        evidence: impl Fn(&Candidate) -> Evidence,
+    ) -> Option<Candidate> {
+        let mut all = self.candidates(ends, time_ns);
+        let first = all.next()?;
+        let Some(second) = all.next() else { return Some(first) };
+        let judged: Vec<_> = [first, second].into_iter().chain(all).map(|c| (c, evidence(&c))).collect();
+        let best = judged.iter().max_by_key(|(candidate, evidence)| candidate.rank(*evidence))?;
+        let is_contested = judged.iter().any(|(candidate, evidence)| candidate.is_rival(*evidence, best));
+        (!is_contested).then_some(best.0)
+    }
+
+    /// The translation of packets that have these ends before translation.
+    fn find_before(&self, ends: &FlowKey, time_ns: u64) -> Option<Candidate> {
+        let is_before = |c: &Candidate| Evidence { fits_sequence: None, is_recent: c.side == Side::Before };
+        self.find(ends, time_ns, is_before).filter(|found| found.side == Side::Before)
+    }
+
+    /// Whether reports were lost so that a flow that began at `first_ns` may have another translation than this one; none: whether
+    /// it may have one.
+    pub(super) fn is_unsure(&self, span: Option<&Span>, first_ns: u64) -> bool {
+        let from_ns = match span {
+            Some(span) if span.confirmed_ns >= first_ns => return false,
+            Some(span) => span.confirmed_ns,
+            None => first_ns,
+        };
+        let is_losing = self.losing_since_ns.is_some_and(|since_ns| since_ns <= first_ns);
+        is_losing || self.lost.between(from_ns, first_ns)
     }
 
     /// Whether packets of this flow are translated differently now than its last packet was. The flow's key has the ends before
     /// translation.
     pub(super) fn have_changed(&self, entry: &Entry, now_ns: u64) -> bool {
-        let after = |time_ns| self.find(&entry.key.ends(), time_ns).map(|(span, _)| span.after);
+        let after = |time_ns| self.find_before(&entry.key.ends(), time_ns).map(|found| found.span.after);
         after(entry.last_ns) != after(now_ns)
     }
 
-    /// Adds the translation to the record of a flow whose key has the ends before translation.
+    /// Adds the translation to the record of a flow whose key has the ends before translation, or that it is not known.
     pub(super) fn describe(&self, entry: &Entry, flow: &mut Flow) {
-        if self.is_empty() || entry.key.tunnel != 0 {
+        if entry.key.tunnel != 0 {
             return;
         }
-        let Some((span, Side::Before)) = self.find(&entry.key.ends(), entry.last_ns) else { return };
-        let source = entry.initiator();
-        let after = |side| span.after.ends.end(span.after.side(&span.before, side));
-        let ((source_address, source_port), (destination, destination_port)) = (after(source), after(source.other()));
-        flow.translation = Some(Box::new(Translation {
-            source: source_address,
-            source_port,
-            destination,
-            destination_port,
-            begun_by_source: source == span.before.origin,
-        }));
-        // The end whose packet began the translation is the originator of the flow.
-        if source != span.before.origin && flow.initiator == InitiatorBasis::FirstPacket {
-            flow.turn_round();
+        let found = self.find_before(&entry.key.ends(), entry.last_ns);
+        let span = found.as_ref().map(|found| &found.span);
+        flow.is_translation_unknown = self.is_unsure(span, entry.first_ns);
+        match span {
+            Some(span) if !flow.is_translation_unknown => translated(span, entry, flow),
+            _ => {}
         }
+    }
+}
+
+fn translated(span: &Span, entry: &Entry, flow: &mut Flow) {
+    let source = entry.initiator();
+    let after = |side| span.after.ends.end(span.after.side(&span.before, side));
+    let ((source_address, source_port), (destination, destination_port)) = (after(source), after(source.other()));
+    flow.translation = Some(Box::new(Translation {
+        source: source_address,
+        source_port,
+        destination,
+        destination_port,
+        begun_by_source: source == span.before.origin,
+    }));
+    // The end whose packet began the translation is the originator of the flow.
+    if source != span.before.origin && flow.initiator == InitiatorBasis::FirstPacket {
+        flow.turn_round();
     }
 }

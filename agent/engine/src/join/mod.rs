@@ -161,7 +161,10 @@ impl Joiner {
             Fact::Process(seen) => self.processes.described(seen),
             Fact::Addresses { time_ns, netns, addresses } => self.sockets.set_addresses(*time_ns, *netns, addresses),
             // These facts concern interfaces and packets. The pipeline gives them to the flow table.
-            Fact::NamespaceIds { .. } | Fact::Translation { .. } | Fact::TranslationsListed { .. } => {}
+            Fact::NamespaceIds { .. }
+            | Fact::Translation { .. }
+            | Fact::TranslationsLost { .. }
+            | Fact::TranslationsListed { .. } => {}
             Fact::Pods(source, pods) => self.processes.set_pods(*source, pods),
             Fact::Containers(containers) => self.processes.set_containers(containers),
             Fact::Tenancy(kind, tenancy) => self.tenants.set(*kind, tenancy),
@@ -362,6 +365,7 @@ impl Joiner {
 
 /// The process at the source connected to another destination than its packets have: they were translated before they were seen.
 fn translated_from(flow: &mut Flow, asked: (IpAddr, u16)) {
+    flow.is_translation_unknown = false;
     flow.translation = Some(Box::new(Translation {
         source: flow.source,
         source_port: flow.source_port,

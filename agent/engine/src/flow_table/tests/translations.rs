@@ -33,7 +33,7 @@ fn fact_of(
     [before, after]: [PacketEnds; 2],
 ) -> Fact {
     let translation = Box::new(AddressTranslation { netns, zone, protocol, before, after });
-    Fact::Translation { time_ns, change, translation }
+    Fact::Translation { time_ns, since_ns: time_ns, change, translation }
 }
 
 fn run() -> Run {
@@ -300,6 +300,114 @@ fn vlans_and_namespaces_do_not_split_translated_flows() {
     assert_eq!(run.only(), (before, Some(after), (5, 5)));
 }
 
+/// A notice that was received at `received_ns`, when all earlier ones had been received at `since_ns`.
+fn late_fact((since_ns, received_ns): (u64, u64), change: TranslationChange, [before, after]: [PacketEnds; 2]) -> Fact {
+    match fact(received_ns, change, before, after) {
+        Fact::Translation { time_ns, change, translation, .. } => {
+            Fact::Translation { time_ns, since_ns, change, translation }
+        }
+        other => other,
+    }
+}
+
+const SECOND_SERVICE: End = end([10, 96, 0, 2], 80);
+
+/// The kernel keeps a closed connection for minutes. Another one from the same port to another service with the same backend, which is
+/// also masqueraded, has the same ends halfway. Its notice is received after its packets.
+#[test]
+fn half_translated_packets_are_not_of_an_earlier_translation_of_the_port() {
+    for protocol in [Protocol::TCP, Protocol::UDP] {
+        let mut run = run();
+        let of = |fact: Fact| match fact {
+            Fact::Translation { time_ns, since_ns, change, mut translation } => {
+                translation.protocol = protocol;
+                Fact::Translation { time_ns, since_ns, change, translation }
+            }
+            other => other,
+        };
+        let packet = |time_ns, from, to, flags, sequence| match protocol {
+            Protocol::TCP => tcp(time_ns, from, to, flags, sequence),
+            _ => udp(time_ns, from, to),
+        };
+        let (first, second) = ([[POD, SERVICE], [POD, BACKEND]], [[POD, SECOND_SERVICE], [NODE, BACKEND]]);
+        run.report(of(late_fact((SECOND, SECOND + MS), BEGAN, first)));
+        run.see(ONE, packet(SECOND, POD, SERVICE, SYN, 5));
+        run.see(TWO, packet(SECOND + 1000, POD, BACKEND, SYN, 5));
+        run.report(of(late_fact((5 * SECOND, 5 * SECOND + 80 * MS), BEGAN, second)));
+        for (n, flags) in [(0, SYN), (1, ACK)] {
+            let at = 5 * SECOND + 40 * MS + n * MS;
+            let sequence = 70_000_000 + u32::try_from(n).unwrap();
+            run.see(ONE, packet(at, POD, SECOND_SERVICE, flags, sequence));
+            run.see(BRIDGE, packet(at + 1000, POD, BACKEND, flags, sequence));
+            run.see(TWO, packet(at + 2000, NODE, BACKEND, flags, sequence));
+        }
+        let flows = run.finish();
+        let mut seen: Vec<_> = flows.iter().map(|f| (ends(f), after_of(f), f.forward.packets)).collect();
+        seen.sort();
+        let expected = [([POD, SERVICE], Some(first[1]), 1), ([POD, SECOND_SERVICE], Some(second[1]), 2)];
+        assert_eq!(seen, expected, "protocol {protocol}");
+    }
+}
+
+/// Both connections go on: the sequence numbers tell which of them a packet is of.
+#[test]
+fn sequence_numbers_tell_apart_two_translations_with_the_same_ends() {
+    let mut run = run();
+    let (first, second) = ([[POD, SERVICE], [POD, BACKEND]], [[POD, SECOND_SERVICE], [NODE, BACKEND]]);
+    run.report(fact(SECOND, BEGAN, first[0], first[1]));
+    run.see(ONE, tcp(SECOND, POD, SERVICE, SYN, 5));
+    run.report(fact(2 * SECOND, BEGAN, second[0], second[1]));
+    run.see(ONE, tcp(2 * SECOND, POD, SECOND_SERVICE, SYN, 70_000_000));
+    for n in 1..4 {
+        run.see(ONE, tcp(3 * SECOND + n * MS, POD, SERVICE, ACK, 6));
+        run.see(TWO, tcp(3 * SECOND + n * MS + 1000, POD, BACKEND, ACK, 6));
+        run.see(ONE, tcp(3 * SECOND + n * MS + 2000, POD, SECOND_SERVICE, ACK, 70_000_001));
+        run.see(BRIDGE, tcp(3 * SECOND + n * MS + 3000, POD, BACKEND, ACK, 70_000_001));
+    }
+    let flows = run.finish();
+    let mut seen: Vec<_> = flows.iter().map(|f| (ends(f), f.forward.packets)).collect();
+    seen.sort();
+    assert_eq!(seen, [([POD, SERVICE], 4), ([POD, SECOND_SERVICE], 4)]);
+}
+
+/// A notice of its end and of another one may have been lost: the earlier translation is not put into the record.
+#[test]
+fn a_translation_is_unknown_where_notices_were_lost_until_the_list_confirms_it() {
+    let (before, after) = ([POD, SERVICE], [POD, BACKEND]);
+    let list_ns = 20 * SECOND;
+    // Whether the translation is known, and whether the record says that it is not, of a flow before the loss, one in it, and a later one.
+    let records = |is_listed: bool, is_found: bool| {
+        let mut run = run();
+        run.report(fact(SECOND, BEGAN, before, after));
+        run.report(Fact::TranslationsLost { netns: 7, from_ns: 10 * SECOND });
+        is_found.then(|| run.report(fact(list_ns + MS, FOUND, before, after)));
+        is_listed.then(|| run.report(Fact::TranslationsListed { netns: 7, begun_ns: list_ns }));
+        run.see(ONE, udp(5 * SECOND, NODE, OTHER));
+        run.see(ONE, tcp(11 * SECOND, POD, SERVICE, SYN, 1));
+        run.see(ONE, tcp(30 * SECOND, NODE, SERVICE, SYN, 1));
+        let mut flows = run.finish();
+        flows.sort_by_key(|f| f.first_ns);
+        flows.iter().map(|f| (f.translation.is_some(), f.is_translation_unknown)).collect::<Vec<_>>()
+    };
+    assert_eq!(records(false, false), [(false, false), (false, true), (false, true)]);
+    assert_eq!(records(true, true), [(false, false), (true, false), (false, false)]);
+    assert_eq!(records(true, false), [(false, false), (false, true), (false, false)]);
+}
+
+#[test]
+fn packets_that_did_not_wait_for_notices_have_an_unknown_translation_until_these_arrive() {
+    let (before, after) = ([POD, SERVICE], [POD, BACKEND]);
+    for arrives in [false, true] {
+        let mut run = run();
+        run.table.translations_are_late(SECOND, 3 * SECOND);
+        run.see(ONE, tcp(2 * SECOND, POD, SERVICE, SYN, 1));
+        arrives.then(|| run.report(late_fact((SECOND, 4 * SECOND), BEGAN, [before, after])));
+        let flows = run.finish();
+        let seen: Vec<_> = flows.iter().map(|f| (after_of(f), f.is_translation_unknown)).collect();
+        assert_eq!(seen, [(arrives.then_some(after), !arrives)]);
+    }
+}
+
 proptest! {
     /// Whatever is reported, and in whatever order, the table neither loses a packet nor counts one twice.
     #[test]
@@ -317,6 +425,7 @@ proptest! {
                 0 => run.report(reported(BEGAN)),
                 1 => run.report(reported(ENDED)),
                 2 => run.report(reported(FOUND)),
+                3 if which > 1 => run.report(Fact::TranslationsLost { netns: 7, from_ns: time_ns }),
                 3 => run.report(Fact::TranslationsListed { netns: 7, begun_ns: time_ns }),
                 _ => {
                     let (from, to) = if what % 2 == 0 { (POD, SERVICE) } else { (source, to) };
