@@ -8,6 +8,7 @@
 mod allocated;
 mod allocator;
 pub mod capture;
+mod certificates;
 mod cli;
 mod clock;
 mod collect;

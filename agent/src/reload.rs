@@ -35,6 +35,8 @@ pub(crate) struct Reloader {
     pub(crate) exporters: Arc<ExporterSet>,
     /// Of the files that they write.
     pub(crate) folders: OutputFolders,
+    /// Reads certificates of the collector's ports again; none: it has none.
+    pub(crate) certificates: Option<Box<dyn Fn() + Send>>,
 }
 
 impl Reloader {
@@ -82,6 +84,7 @@ impl Reloader {
     }
 
     fn reload_and_say(&mut self) {
+        self.certificates.iter().for_each(|read_again| read_again());
         self.follow_folders();
         let Some(file) = self.file.clone() else {
             return tracing::info!(

@@ -204,6 +204,11 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l netflow -d '
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l sflow -d 'Receive sFlow v5 on this UDP address, repeatable, such as 0.0.0.0:6343. Each address accepts all protocols; the protocol of a datagram is in its first octets' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l ipfix-tcp -d 'Receive IPFIX over TCP on this address, repeatable, such as 0.0.0.0:4739' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l json-tcp -d 'Receive pidflow\'s JSON lines over TCP on this address, repeatable. Each TCP address accepts both; the first octet of a connection says which' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l ipfix-tls -d 'Receive IPFIX over TLS on this address, repeatable, such as 0.0.0.0:4740; needs --collect-tls-cert and --collect-tls-key. JSON lines are accepted too' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-tls-cert -d 'PEM file with the certificate of this host for --ipfix-tls, and its chain' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-tls-key -d 'PEM file with its private key' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-tls-client-ca -d 'PEM file with the authorities of exporters; with it, exporters need a certificate of one of them' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l zmq-from -d 'Receive records of nProbe or pidflow over ZeroMQ from this publisher, repeatable, such as tcp://probe:5556; with a c at its end (tcp://*:5556c), publishers connect to this address' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l glue -d 'Put the records of several agents about one flow together, for which each record waits at most this long, such as 30s' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l only -d 'Keep only records for which this expression is true, such as \'process == "nginx" && dst.port == 443\'. It applies to exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r

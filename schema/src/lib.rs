@@ -14,6 +14,8 @@ pub mod group;
 #[cfg(feature = "std")]
 pub mod metric;
 #[cfg(feature = "std")]
+pub mod ntop_message;
+#[cfg(feature = "std")]
 pub mod record;
 #[cfg(feature = "std")]
 pub mod table;
@@ -24,6 +26,8 @@ pub mod value;
 pub use element::{DataType, Element, Enterprise, Length, Semantics, Unit};
 #[cfg(feature = "std")]
 pub use group::{Group, GroupSet};
+#[cfg(feature = "std")]
+pub use ntop_message::{NtopCompression, NtopHeader, NtopHeaderForm};
 #[cfg(feature = "std")]
 pub use record::{
     Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Collected, Container, Counters, Dns,

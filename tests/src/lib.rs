@@ -7,6 +7,7 @@ pub mod agent;
 pub mod bpf;
 pub mod cgroup;
 pub mod clock_steps;
+pub mod collecting;
 pub mod compare;
 #[cfg(target_arch = "x86_64")]
 pub mod detach;

@@ -179,6 +179,14 @@ fn check_and_collect_refuse_the_same() {
         ("[collect]\nnetflow = 2055\n", "c.toml:2: ", "sequence"),
         ("[collect]\n\nsflow = [\"192.0.2.1:6343\"]\n", "c.toml:3: ", "192.0.2.1:6343"),
         ("[collect]\nipfix-tcp = [\n  \"127.0.0.1:0\",\n  \"192.0.2.1:4739\"\n]\n", "c.toml:4: ", "192.0.2.1:4739"),
+        ("[collect]\n\nzmq-from = [\"tcp://192.0.2.1:5556c\"]\n", "c.toml:3: ", "192.0.2.1:5556"),
+        ("[collect]\nzmq-from = [\"probe:5556\"]\n", "c.toml:2: ", "tcp://HOST:PORT"),
+        ("[collect]\nipfix-tls = [\"127.0.0.1:0\"]\n", "c.toml:2: ", "--collect-tls-cert"),
+        (
+            "[collect]\nipfix-tls = [\"127.0.0.1:0\"]\ntls-cert = \"/nowhere\"\ntls-key = \"/nowhere\"\n",
+            "c.toml:2: ",
+            "/nowhere",
+        ),
         ("[collect]\nnetflow = [\"no-such-host.invalid:2055\"]\n", "c.toml:2: ", "no-such-host.invalid:2055"),
         (
             "[collect]\nnetflow = [\"127.0.0.1:36343\"]\nsflow = [\"127.0.0.1:36343\"]\n",

@@ -5,12 +5,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "whatever is not as expected ends the test")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::process::{Command, Stdio};
+use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use pidflow_tests::process::{self, Guarded};
+use pidflow_tests::collecting::{self, Collector, free_port};
 
 const EXPORTERS: u32 = 1000;
 /// Records of each exporter in a second, each in a message of its own.
@@ -20,10 +18,6 @@ const TEMPLATES: u32 = 6;
 /// Element, and length, of what all templates have in one order or another.
 const FIELDS: [(u16, u16); 12] =
     [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (5, 1), (6, 1), (2, 8), (1, 8), (152, 8), (153, 8), (10, 4)];
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// An exporter with its own domain, and an order of fields and a template number that few others have.
 struct Exporter {
@@ -83,52 +77,12 @@ impl Exporter {
     }
 }
 
-struct Collector {
-    process: Guarded,
-    http: u16,
-}
-
-impl Collector {
-    fn start(port: u16) -> Self {
-        let http = free_port();
-        let child = Command::new(process::binary("pidflow").unwrap())
-            .args(["collect", "--netflow", &format!("127.0.0.1:{port}"), "--listen", &format!("127.0.0.1:{http}")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut process = Guarded::new(child);
-        let log = BufReader::new(process.child().stderr.take().unwrap());
-        let mut lines = log.lines().map_while(Result::ok);
-        assert!(lines.any(|line| line.contains("ready")), "it did not start");
-        // Nobody else reads the log.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, http }
-    }
-
-    fn metrics(&self) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.http)).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    /// CPU seconds, and the greatest memory in MB.
-    fn used(&self) -> (f64, u64) {
-        let pid = self.process.pid();
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-        let ticks: u64 = [11, 12].map(|n: usize| fields[n].parse::<u64>().unwrap()).iter().sum();
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        (ticks as f64 / 100.0, peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1000)
-    }
+fn start(port: u16) -> Collector {
+    Collector::start(&["--netflow", &format!("127.0.0.1:{port}")]).unwrap()
 }
 
 fn metric(metrics: &str, name: &str) -> u64 {
-    let line = metrics.lines().find(|line| line.starts_with(name)).unwrap();
-    line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64
+    collecting::metric(metrics, name).unwrap()
 }
 
 const RECORDS: &str = "pidflow_collect_records_total{protocol=\"ipfix\"}";
@@ -157,14 +111,14 @@ fn seconds() -> u32 {
 
 #[test]
 fn a_thousand_exporters() {
-    let port = free_port();
-    let collector = Collector::start(port);
+    let port = free_port().unwrap();
+    let collector = start(port);
     let mut exporters: Vec<_> = (0..EXPORTERS).map(|n| Exporter::new(n, port)).collect();
     exporters.iter_mut().for_each(|exporter| exporter.send(true));
     send(&mut exporters, seconds(), |_| {});
     std::thread::sleep(Duration::from_secs(3));
     let sent: u64 = exporters.iter().map(|e| u64::from(e.sequence)).sum();
-    let (metrics, (cpu, memory)) = (collector.metrics(), collector.used());
+    let (metrics, (cpu, memory)) = (collector.metrics().unwrap(), collector.used().unwrap());
     let (records, lost, dropped) = (metric(&metrics, RECORDS), metric(&metrics, LOST), metric(&metrics, DROPPED));
     println!(
         "{EXPORTERS} exporters, {sent} records sent: {records} received, {lost} lost, {dropped} dropped by the kernel; {cpu} CPU s, {memory} MB at most"
@@ -176,25 +130,25 @@ fn a_thousand_exporters() {
 /// The collector is killed in the midst, and started again.
 #[test]
 fn killed_in_the_midst() {
-    let port = free_port();
-    let mut collector = Some(Collector::start(port));
+    let port = free_port().unwrap();
+    let mut collector = Some(start(port));
     let mut exporters: Vec<_> = (0..EXPORTERS).map(|n| Exporter::new(n, port)).collect();
     exporters.iter_mut().for_each(|exporter| exporter.send(true));
     let (half, mut before) = (seconds() / 2 * RATE, 0);
     send(&mut exporters, seconds(), |turn| {
         if turn + 15 == half {
-            before = metric(&collector.as_ref().unwrap().metrics(), RECORDS);
+            before = metric(&collector.as_ref().unwrap().metrics().unwrap(), RECORDS);
         }
         if turn == half {
-            collector.take().unwrap().process.signal(libc::SIGKILL).unwrap();
+            collector.take().unwrap().kill().unwrap();
         }
         if turn == half + 20 {
-            collector = Some(Collector::start(port));
+            collector = Some(start(port));
         }
     });
     std::thread::sleep(Duration::from_secs(3));
     let sent: u64 = exporters.iter().map(|e| u64::from(e.sequence)).sum();
-    let metrics = collector.as_ref().unwrap().metrics();
+    let metrics = collector.as_ref().unwrap().metrics().unwrap();
     let [records, lost, unknown] = [RECORDS, LOST, UNKNOWN].map(|name| metric(&metrics, name));
     println!(
         "{sent} records sent: at least {before} received before, {records} after; {lost} counted as lost, {unknown} waited in vain for a template"

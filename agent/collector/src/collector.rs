@@ -6,13 +6,15 @@ use pidflow_schema::{Enterprise, FlowRecord};
 
 use crate::counters::{Counters, Event, Protocol};
 use crate::draft::Origin;
-use crate::json::Lines;
+use crate::header::Header;
+use crate::json::Objects;
 use crate::known::Known;
 use crate::sampling::Samplers;
+use crate::saved::{self, BadState};
 use crate::session::{Key, Session};
 use crate::sessions::{Limits, Sessions};
 use crate::sets::{Message, Reader};
-use crate::{netflow5, sflow};
+use crate::{netflow5, ntop, sflow};
 
 /// Settings of a [`Collector`].
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +38,9 @@ pub struct Collector {
     sessions: Sessions,
     counters: Counters,
     packets: sflow::Packets,
-    lines: Lines,
+    objects: Objects,
+    /// Buffer for payloads that were compressed.
+    payload: Vec<u8>,
 }
 
 impl Collector {
@@ -48,7 +52,8 @@ impl Collector {
             sessions: Sessions::new(settings.limits),
             counters: Counters::default(),
             packets: sflow::Packets::default(),
-            lines: Lines::default(),
+            objects: Objects::new(settings.own_pen),
+            payload: Vec::new(),
         }
     }
 
@@ -100,6 +105,30 @@ impl Collector {
         self.sessions.forget(exporter, &mut self.counters);
     }
 
+    /// What is known of exporters, to be given to [`Self::restore`] after a restart: templates, sequence numbers, sampling rates and
+    /// names of interfaces.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        saved::save(self.sessions.iter())
+    }
+
+    /// Takes up what was saved, as far as it is not too old, and returns the number of sessions. Sequence numbers go on, so that
+    /// what was sent meanwhile counts as lost.
+    ///
+    /// # Errors
+    /// The octets are not what [`Self::save`] has made; nothing was taken up.
+    pub fn restore(&mut self, octets: &[u8], now_ns: u64) -> Result<usize, BadState> {
+        let all = saved::read(octets)?;
+        let before = self.sessions.len();
+        for one in all {
+            let Some(key) = one.key(now_ns) else { continue };
+            let (mut session, room) = self.sessions.take(&key);
+            one.fill(&mut session, &key, room, (now_ns, &self.known, &mut self.counters));
+            self.sessions.put(key, session, &mut self.counters);
+        }
+        Ok(self.sessions.len() - before)
+    }
+
     fn ipfix(&mut self, octets: &[u8], from: SocketAddr, now_ns: u64, out: &mut Vec<FlowRecord>) -> Result<(), Event> {
         let (message, trailing) = Message::ipfix(octets, now_ns)?;
         self.counters.event_times(Event::TrailingOctets, u64::from(trailing > 0));
@@ -122,8 +151,10 @@ impl Collector {
     /// Lines of JSON, each of which is a record.
     fn json(&mut self, octets: &[u8], from: SocketAddr, now_ns: u64, out: &mut Vec<FlowRecord>) {
         self.counters.datagram(Protocol::Json, octets.len());
+        let samplers = Samplers::default();
+        let origin = Origin::of_objects(from, 0, Header::of_objects(Protocol::Json, now_ns), &samplers);
         for line in octets.split(|octet| *octet == b'\n').filter(|line| !line.is_empty()) {
-            match self.lines.read(line, from, now_ns, (&self.known, &mut self.counters)) {
+            match self.objects.line(line, &origin, (&self.known, &mut self.counters)) {
                 Ok(record) => {
                     self.counters.record(Protocol::Json);
                     out.push(record);
@@ -131,6 +162,52 @@ impl Collector {
                 Err(why) => self.counters.event(why),
             }
         }
+    }
+
+    /// Reads one message of a publisher of ZeroMQ (nProbe, pidflow), which [`crate::Subscriber`] made, and appends its records to
+    /// `out`.
+    pub fn zmq(&mut self, frames: &[Vec<u8>], publisher: SocketAddr, now_ns: u64, out: &mut Vec<FlowRecord>) {
+        let read = ntop::Message::new(frames).and_then(|message| self.ntop(&message, publisher, now_ns, out));
+        if let Err(why) = read {
+            self.counters.event(why);
+        }
+    }
+
+    /// Counts what happened before there were messages.
+    pub fn note(&mut self, event: Event) {
+        self.counters.event(event);
+    }
+
+    fn ntop(
+        &mut self,
+        message: &ntop::Message<'_>,
+        from: SocketAddr,
+        now_ns: u64,
+        out: &mut Vec<FlowRecord>,
+    ) -> Result<(), Event> {
+        let key = Key::new(from, message.header.source, Protocol::Zmq);
+        let (mut session, _) = self.session(&key, message.octets(), now_ns);
+        if let Some(number) = message.header.number {
+            session.follow_ordered(number, Event::LostDatagrams, &mut self.counters);
+        }
+        let first = out.len();
+        let mut payload = std::mem::take(&mut self.payload);
+        let samplers = Samplers::default();
+        let header = Header::of_objects(Protocol::Zmq, now_ns);
+        let origin = Origin::of_objects(from, message.header.source, header, &samplers);
+        let Self { objects, known, counters, .. } = self;
+        let read = message.objects(&mut payload, |object| match objects.record(object, &origin, (known, counters)) {
+            Ok(record) => {
+                counters.record(Protocol::Zmq);
+                out.push(record);
+            }
+            Err(why) => counters.event(why),
+        });
+        payload.clear();
+        self.payload = payload;
+        session.is_useful |= out.len() > first;
+        self.sessions.put(key, session, &mut self.counters);
+        read
     }
 
     /// Counts a datagram, and takes out its session.

@@ -13,11 +13,13 @@ pub enum Protocol {
     Sflow,
     /// Lines of JSON, as pidflow writes them.
     Json,
+    /// Messages of nProbe and pidflow over ZeroMQ.
+    Zmq,
 }
 
 impl Protocol {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [Self::Netflow5, Self::Netflow9, Self::Ipfix, Self::Sflow, Self::Json];
+    pub const ALL: [Self; 6] = [Self::Netflow5, Self::Netflow9, Self::Ipfix, Self::Sflow, Self::Json, Self::Zmq];
 
     /// The name in metrics.
     #[must_use]
@@ -28,6 +30,7 @@ impl Protocol {
             Self::Ipfix => "ipfix",
             Self::Sflow => "sflow",
             Self::Json => "json",
+            Self::Zmq => "zmq",
         }
     }
 }
@@ -89,7 +92,15 @@ events! {
     Options = "options",
     /// Samples of sFlow that contain counters and no packets, and samples of kinds that are not known.
     OtherSample = "other-sample",
-    /// Keys of JSON that are no names of elements, and were left out.
+    /// Messages of ZeroMQ on other topics than flows, such as events and counters of interfaces.
+    OtherTopic = "other-topic",
+    /// Messages of ZeroMQ whose payload is no JSON, TLV or zlib, or is too long.
+    BadPayload = "bad-payload",
+    /// Connections of ZeroMQ that were closed: the peer is no publisher, wants encryption, or sent too much at once.
+    BadPeer = "bad-peer",
+    /// Connections over TLS that were closed: no handshake in time, or no certificate of the clients' authority.
+    TlsRefused = "tls-refused",
+    /// Keys of JSON that are no names or numbers of elements, and were left out.
     UnknownKey = "unknown-key",
     /// Values that do not fit their element, and were left out.
     BadValue = "bad-value",
@@ -114,7 +125,9 @@ impl Event {
     #[must_use]
     pub const fn lost(self) -> Option<&'static str> {
         match self {
-            Self::UnknownVersion | Self::Truncated | Self::LostDatagrams => Some("datagrams of exporters lost"),
+            Self::UnknownVersion | Self::Truncated | Self::BadPayload | Self::LostDatagrams => {
+                Some("datagrams of exporters lost")
+            }
             Self::BadSet | Self::UnknownTemplate | Self::ExporterFull => Some("sets of exporters lost"),
             Self::BadRecord | Self::LostRecords => Some("records of exporters lost"),
             _ => None,

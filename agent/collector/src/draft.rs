@@ -49,6 +49,13 @@ pub(crate) struct Draft<'a> {
     waiting: Vec<u16>,
 }
 
+impl<'a> Origin<'a> {
+    /// Of messages that say neither when they were sent nor how packets were sampled.
+    pub(crate) const fn of_objects(exporter: SocketAddr, domain: u32, header: Header, samplers: &'a Samplers) -> Self {
+        Self { exporter, domain, header, boot_ms: None, samplers }
+    }
+}
+
 impl<'a> Draft<'a> {
     pub(crate) fn new(known: &'a Known, counters: &'a mut Counters) -> Self {
         let none = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -103,6 +110,17 @@ impl<'a> Draft<'a> {
         text.is_empty() || write(&mut self.record, &pidflow_schema::Value::text(&text)).is_some()
     }
 
+    /// Adds flags of TCP of the direction of the record. The upper bits are not flags that a record has (RFC 9293 section 3.1: data
+    /// offset, reserved).
+    pub(crate) const fn put_flags(&mut self, flags: u64) {
+        self.record.flow.forward.tcp_flags |= flags as u8;
+    }
+
+    /// Notes a zero that is written if the record has other elements of its group.
+    pub(crate) fn put_zero(&mut self, place: usize) {
+        self.waiting.extend(u16::try_from(place));
+    }
+
     /// Counts something about the record.
     pub(crate) fn event(&mut self, event: Event) {
         self.counters.event(event);
@@ -117,8 +135,7 @@ impl<'a> Draft<'a> {
         let number = unsigned(octets);
         let flow = &mut self.record.flow;
         match action {
-            // The upper eight bits are not flags that a record has (RFC 9293 section 3.1: data offset, reserved).
-            Action::TcpFlags => number.map(|n| flow.forward.tcp_flags |= n as u8).is_some(),
+            Action::TcpFlags => number.map(|n| self.put_flags(n)).is_some(),
             Action::ReverseTcpFlags => number.map(|n| flow.reverse.tcp_flags |= n as u8).is_some(),
             Action::IcmpType => number.map(|n| self.icmp[0] = Some(n as u8)).is_some(),
             Action::IcmpCode => number.map(|n| self.icmp[1] = Some(n as u8)).is_some(),

@@ -18,6 +18,11 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    /// Of a message that does not say when it was sent.
+    pub(crate) const fn of_objects(protocol: Protocol, now_ns: u64) -> Self {
+        Self { protocol, export_ns: now_ns, uptime_ms: None, now_ns }
+    }
+
     /// The time of an uptime in milliseconds, which wraps after 49.7 days: the nearest one to the header's.
     pub(crate) fn time_of_uptime(&self, then_ms: u32) -> Option<u64> {
         let age_ms = i64::from(self.uptime_ms?.wrapping_sub(then_ms).cast_signed());

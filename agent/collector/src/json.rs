@@ -1,75 +1,126 @@
-//! Lines of JSON, as pidflow writes them: an object for each record, with the names of elements as keys.
+//! Objects of JSON, as pidflow and nProbe write them: one for each record, with the names or numbers of elements as keys.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use foldhash::fast::RandomState;
-use pidflow_schema::{DataType, ELEMENTS, Element, Value};
+use pidflow_schema::{DataType, ELEMENTS, Element, Enterprise, FlowRecord, Value};
 use serde_json::{Map, Value as Json};
 
-use crate::counters::{Counters, Event, Protocol};
+use crate::counters::{Counters, Event};
 use crate::draft::{Draft, Origin};
-use crate::header::Header;
 use crate::known::Known;
-use crate::sampling::Samplers;
 
-/// Times in seconds that say less than another element of the same line.
+/// Times in seconds that say less than another element of the same object.
 const COARSE: [(&str, &str); 2] =
     [("FIRST_SWITCHED", "FLOW_START_MILLISECONDS"), ("LAST_SWITCHED", "FLOW_END_MILLISECONDS")];
 
-/// Reads lines.
+/// nProbe's numbers of [`COARSE`], which are times since the epoch here, and since the start in NetFlow v9.
+const COARSE_NUMBERS: [(&str, &str); 2] = [("22", "FIRST_SWITCHED"), ("21", "LAST_SWITCHED")];
+/// The addresses of source and destination, without which there is no flow.
+const ADDRESSES: [[&str; 2]; 2] = [["IPV4_SRC_ADDR", "IPV6_SRC_ADDR"], ["IPV4_DST_ADDR", "IPV6_DST_ADDR"]];
+/// Element tcpControlBits, which has the flags of both directions.
+const TCP_FLAGS: &str = "TCP_FLAGS";
+/// What has them apart.
+const DIRECTED_FLAGS: [&str; 2] = ["CLIENT_TCP_FLAGS", "SERVER_TCP_FLAGS"];
+
+/// Reads objects.
 #[derive(Debug)]
-pub(crate) struct Lines {
-    /// With their places in the table, in whose order they depend on each other.
-    by_name: HashMap<&'static str, (usize, &'static Element), RandomState>,
+pub(crate) struct Objects {
+    /// By name, NetFlow v9 type (`57640`), and enterprise and element (`35632.168`), with their places in the table, in whose order
+    /// they depend on each other.
+    by_key: HashMap<Box<str>, (usize, &'static Element), RandomState>,
 }
 
-impl Default for Lines {
-    fn default() -> Self {
-        Self { by_name: ELEMENTS.iter().enumerate().map(|(place, e)| (e.name, (place, e))).collect() }
+/// An element, its place in the table, and its value.
+type Member<'o> = (usize, &'static Element, &'o Json);
+
+impl Objects {
+    /// `own_pen` is the enterprise number of pidflow's own elements.
+    pub(crate) fn new(own_pen: u32) -> Self {
+        let mut by_key: HashMap<Box<str>, _, RandomState> = HashMap::default();
+        let all = || ELEMENTS.iter().enumerate();
+        // ntopng takes a number for ntop's if IANA has none.
+        let ntops =
+            all().filter(|(_, e)| e.enterprise == Enterprise::Ntop).map(|found| (found.1.id.to_string(), found));
+        let dotted = all().map(|found| (found.1.dotted_key(own_pen), found));
+        let numbers = all().map(|found| (found.1.numeric_key(own_pen), found));
+        let names = all().flat_map(|found| {
+            let names = [found.1.name].into_iter().chain(found.1.aliases.iter().copied());
+            names.map(move |name| (name.to_owned(), found))
+        });
+        let keys = ntops.chain(dotted).chain(numbers).chain(names);
+        by_key.extend(keys.map(|(key, found)| (key.into_boxed_str(), found)));
+        for (number, name) in COARSE_NUMBERS {
+            by_key.extend(by_key.get(name).copied().map(|found| (number.into(), found)));
+        }
+        Self { by_key }
     }
-}
 
-impl Lines {
     /// The record of a line. An error says why there is none.
-    pub(crate) fn read(
+    pub(crate) fn line(
         &self,
         line: &[u8],
-        exporter: SocketAddr,
-        now_ns: u64,
+        origin: &Origin<'_>,
+        to: (&Known, &mut Counters),
+    ) -> Result<FlowRecord, Event> {
+        let object = serde_json::from_slice(line).map_err(|_| Event::BadRecord)?;
+        self.record(&object, origin, to)
+    }
+
+    /// The record of an object. An error says why there is none.
+    pub(crate) fn record(
+        &self,
+        object: &Map<String, Json>,
+        origin: &Origin<'_>,
         (known, counters): (&Known, &mut Counters),
-    ) -> Result<pidflow_schema::FlowRecord, Event> {
-        let object: Map<String, Json> = serde_json::from_slice(line).map_err(|_| Event::BadRecord)?;
+    ) -> Result<FlowRecord, Event> {
         let mut draft = Draft::new(known, counters);
-        for (element, json) in self.elements(&object, &mut draft) {
-            if !is_coarse(element, &object) {
+        let members = self.members(object, &mut draft);
+        let has = |name: &str| members.iter().any(|(_, element, _)| element.name == name);
+        if !ADDRESSES.iter().all(|names| names.iter().any(|name| has(name))) {
+            return Err(Event::NotAFlow);
+        }
+        // Only pidflow leaves out what it does not know.
+        let is_pidflow = members.iter().any(|(_, element, _)| element.enterprise == Enterprise::Pidflow);
+        for (place, element, json) in &members {
+            if COARSE.iter().any(|(coarse, fine)| *coarse == element.name && has(fine)) {
+                continue;
+            }
+            if element.name == TCP_FLAGS && !DIRECTED_FLAGS.iter().any(|name| has(name)) {
+                json.as_u64().into_iter().for_each(|flags| draft.put_flags(flags));
+            } else if known.zero_waits(*place, is_pidflow) && is_nothing(json) {
+                draft.put_zero(*place);
+            } else {
                 put(element, json, &mut draft);
             }
         }
-        let header = Header { protocol: Protocol::Json, export_ns: now_ns, uptime_ms: None, now_ns };
-        let samplers = Samplers::default();
-        let origin = Origin { exporter, domain: 0, header, boot_ms: None, samplers: &samplers };
         draft.keep_times();
-        draft.finish(&origin, object.contains_key("FLOW_END_REASON")).ok_or(Event::NotAFlow)
+        draft.finish(origin, has("FLOW_END_REASON")).ok_or(Event::NotAFlow)
     }
 
-    /// The elements of a line, in the order of the table.
-    fn elements<'o>(&self, object: &'o Map<String, Json>, draft: &mut Draft<'_>) -> Vec<(&'static Element, &'o Json)> {
-        let known = object.iter().filter_map(|(name, json)| {
-            let found = self.by_name.get(name.as_str());
-            if found.is_none() {
+    /// The elements of an object, in the order of the table.
+    fn members<'o>(&self, object: &'o Map<String, Json>, draft: &mut Draft<'_>) -> Vec<Member<'o>> {
+        let known = object.iter().filter_map(|(key, json)| {
+            let found = self.by_key.get(key.as_str());
+            // Those of the time in pidflow's objects for Elasticsearch and in nProbe's.
+            if found.is_none() && !key.starts_with('@') {
                 draft.event(Event::UnknownKey);
             }
-            found.map(|(place, element)| (*place, (*element, json)))
+            found.map(|(place, element)| (*place, *element, json))
         });
         let mut known: Vec<_> = known.collect();
-        known.sort_unstable_by_key(|(place, _)| *place);
-        known.into_iter().map(|(_, element)| element).collect()
+        known.sort_unstable_by_key(|(place, _, _)| *place);
+        known.dedup_by_key(|(place, _, _)| *place);
+        known
     }
 }
 
-fn is_coarse(element: &Element, object: &Map<String, Json>) -> bool {
-    COARSE.iter().any(|(coarse, fine)| *coarse == element.name && object.contains_key(*fine))
+/// Whether it is a zero, an empty text, or the address of nothing.
+fn is_nothing(json: &Json) -> bool {
+    match json {
+        Json::String(text) => matches!(text.as_str(), "" | "0" | "0.0.0.0" | "::" | "00:00:00:00:00:00"),
+        _ => json.as_u64() == Some(0),
+    }
 }
 
 fn put(element: &Element, json: &Json, draft: &mut Draft<'_>) {
@@ -88,13 +139,18 @@ fn value(data_type: DataType, json: &Json) -> Option<Value<'_>> {
         DataType::Ipv6Address => json.as_str()?.parse().ok().map(Value::Ipv6),
         DataType::MacAddress => mac(json.as_str()?).map(Value::Mac),
         DataType::Signed64 => json.as_i64().map(Value::Signed),
-        DataType::DateTimeSeconds => json.as_u64()?.checked_mul(1000 * MILLISECOND_NS).map(Value::Time),
-        DataType::DateTimeMilliseconds => json.as_u64()?.checked_mul(MILLISECOND_NS).map(Value::Time),
-        DataType::DateTimeNanoseconds => json.as_u64().map(Value::Time),
+        DataType::DateTimeSeconds => number(json)?.checked_mul(1000 * MILLISECOND_NS).map(Value::Time),
+        DataType::DateTimeMilliseconds => number(json)?.checked_mul(MILLISECOND_NS).map(Value::Time),
+        DataType::DateTimeNanoseconds => number(json).map(Value::Time),
         DataType::Unsigned8 | DataType::Unsigned16 | DataType::Unsigned32 | DataType::Unsigned64 => {
-            json.as_u64().map(Value::Unsigned)
+            number(json).map(Value::Unsigned)
         }
     }
+}
+
+/// nProbe has some numbers in quotes.
+fn number(json: &Json) -> Option<u64> {
+    json.as_u64().or_else(|| json.as_str()?.parse().ok())
 }
 
 /// Six pairs of hexadecimal digits, with colons between them.

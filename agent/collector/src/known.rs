@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pidflow_schema::{ELEMENTS, Element, Enterprise, by_name};
+use pidflow_schema::{ELEMENTS, Element, Enterprise, Group, by_name};
 
 use crate::field::{Action, End, Sampling, Time};
 
@@ -118,6 +118,18 @@ impl Known {
     /// Whether ntop's programs send this element.
     pub(crate) const fn is_ntop(pen: u32, id: u16) -> bool {
         pen == Enterprise::NTOP_PEN || (pen == 0 && id >= FIRST_PRIVATE_V9)
+    }
+
+    /// Whether a zero of the element at this place may mean that the value is not known. pidflow's templates contain only what is
+    /// known. Addresses of the family that a record does not have are zero.
+    pub(crate) fn zero_waits(&self, place: usize, is_pidflow: bool) -> bool {
+        let Some(element) = self.elements.get(place) else { return false };
+        match element.group {
+            Group::Always => false,
+            group if group.is_counter() => false,
+            Group::Ipv4 | Group::Ipv6 => true,
+            _ => !is_pidflow,
+        }
     }
 
     /// The element at this place of the table.

@@ -80,6 +80,12 @@ impl Samplers {
         self.by_id.len()
     }
 
+    /// All rates, with their samplers; none: of records that name no sampler.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Option<u64>, u32)> {
+        let of_all = self.of_all.map(|rate| (None, rate));
+        self.by_id.iter().map(|(id, rate)| (Some(*id), *rate)).chain(of_all)
+    }
+
     /// Notes a rate. False: there are too many samplers.
     pub(crate) fn note(&mut self, sampler: Option<u64>, rate: u32) -> bool {
         let Some(id) = sampler else {

@@ -10,7 +10,8 @@ const MAX_LATE: u8 = 4;
 /// The next sequence number of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Sequence {
-    expected: Option<u32>,
+    /// None: it is not known.
+    pub(crate) expected: Option<u32>,
     late: u8,
 }
 
@@ -35,6 +36,14 @@ impl Sequence {
         if step != Step::Late {
             self.expected = Some(number);
         }
+        step
+    }
+
+    /// The same where nothing can be late.
+    pub(crate) fn follow_ordered(&mut self, number: u32) -> Step {
+        self.late = MAX_LATE;
+        let step = self.step(number);
+        self.expected = Some(number);
         step
     }
 

@@ -15,7 +15,7 @@ use crate::template::{Announced, Template};
 
 /// Templates and sessions are forgotten when nothing was heard of them for this long: three times the usual interval of half an
 /// hour (RFC 7011 section 8.4).
-const LIFETIME_NS: u64 = 5400 * SECOND_NS;
+pub(crate) const LIFETIME_NS: u64 = 5400 * SECOND_NS;
 /// How long data wait for their template.
 const MAX_WAIT_NS: u64 = 30 * SECOND_NS;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -40,7 +40,7 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn new(mut exporter: SocketAddr, domain: u32, protocol: Protocol) -> Self {
-        if protocol != Protocol::Ipfix {
+        if !matches!(protocol, Protocol::Ipfix | Protocol::Zmq) {
             exporter.set_port(0);
         }
         Self { exporter, domain, protocol }
@@ -66,7 +66,7 @@ pub(crate) struct Session {
     /// When the exporter's uptime was 0, milliseconds since the epoch; none: it did not say.
     pub(crate) boot_ms: Option<u64>,
     /// The uptime in the last header.
-    uptime_ms: Option<u32>,
+    pub(crate) uptime_ms: Option<u32>,
     /// When something of it arrived last.
     pub(crate) seen_ns: u64,
     /// Whether a record came of it: then it is not forgotten for one of which none did.
@@ -85,6 +85,16 @@ impl Session {
     /// Number of its templates.
     pub(crate) fn templates(&self) -> usize {
         self.templates.len()
+    }
+
+    /// All of them, with their numbers.
+    pub(crate) fn all_templates(&self) -> impl Iterator<Item = &Template> {
+        self.templates.values().map(|template| &**template)
+    }
+
+    /// Names of interfaces, by their numbers.
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = (u32, &Arc<str>)> {
+        self.interfaces.iter().map(|(index, name)| (*index, name))
     }
 
     pub(crate) fn template(&self, id: u16) -> Option<Arc<Template>> {
@@ -168,7 +178,7 @@ impl Session {
         }
     }
 
-    fn name_interface(&mut self, interface: u32, name: &Arc<str>, room: usize, counters: &mut Counters) {
+    pub(crate) fn name_interface(&mut self, interface: u32, name: &Arc<str>, room: usize, counters: &mut Counters) {
         let bytes = name.len() + ENTRY_BYTES;
         let old = self.interfaces.get(&interface);
         if old == Some(name) {
@@ -200,6 +210,16 @@ impl Session {
             }
         }
         true
+    }
+
+    /// The same for messages that cannot overtake each other: a lower number is the beginning of a new count.
+    pub(crate) fn follow_ordered(&mut self, number: u32, lost: Event, counters: &mut Counters) {
+        match self.sequence.follow_ordered(number) {
+            Step::Lost(count) => counters.event_times(lost, u64::from(count)),
+            Step::Restarted => counters.event(Event::Restarted),
+            Step::Next | Step::Late => {}
+        }
+        self.sequence.advance(Some(1));
     }
 
     /// An exporter whose uptime is less than it was has restarted.

@@ -50,6 +50,10 @@ impl Sessions {
         self.all.values().map(|session| session.templates()).sum()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &Session)> {
+        self.all.iter().map(|(key, session)| (key, &**session))
+    }
+
     /// Memory of all sessions, bytes.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes

@@ -1,6 +1,6 @@
 //! Templates of IPFIX and NetFlow v9.
 
-use pidflow_schema::{Enterprise, Group};
+use pidflow_schema::Enterprise;
 
 use crate::counters::Protocol;
 use crate::field::{Action, End, Field, Time, VARIABLE};
@@ -36,6 +36,8 @@ pub(crate) struct Template {
     pub(crate) checksum: u64,
     /// When it was sent last, nanoseconds since the epoch.
     pub(crate) sent_ns: u64,
+    /// What it was made from, to make it again after a restart.
+    pub(crate) octets: Box<[u8]>,
 }
 
 /// What a record in a set of templates says.
@@ -57,7 +59,7 @@ struct Specifier {
 impl Template {
     /// Memory that it keeps, bytes.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.fields)
+        size_of::<Self>() + size_of_val(&*self.fields) + self.octets.len()
     }
 
     fn new(specifiers: &[Specifier], scopes: u16, octets: &[u8], known: &Known, protocol: Protocol) -> Option<Self> {
@@ -70,7 +72,17 @@ impl Template {
         let tells_end = specifiers.iter().any(|s| s.pen == 0 && s.id == FLOW_END_REASON);
         let checksum = foldhash::fast::FixedState::default();
         let checksum = std::hash::BuildHasher::hash_one(&checksum, octets);
-        (min_octets > 0).then_some(Self { fields, scopes, min_octets, is_flow, tells_end, checksum, sent_ns: 0 })
+        let octets = octets.into();
+        (min_octets > 0).then_some(Self {
+            fields,
+            scopes,
+            min_octets,
+            is_flow,
+            tells_end,
+            checksum,
+            sent_ns: 0,
+            octets,
+        })
     }
 }
 
@@ -133,16 +145,8 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// pidflow's templates contain only what is known. Addresses of the family that a record does not have are zero.
     fn zero_waits(&self, action: Action) -> bool {
-        let Action::Write(place) = action else { return false };
-        let Some(element) = self.known.element(place) else { return false };
-        match element.group {
-            Group::Always => false,
-            group if group.is_counter() => false,
-            Group::Ipv4 | Group::Ipv6 => true,
-            _ => !self.is_pidflow,
-        }
+        matches!(action, Action::Write(place) if self.known.zero_waits(place.into(), self.is_pidflow))
     }
 }
 
@@ -196,6 +200,17 @@ pub(crate) enum SetKind {
 }
 
 impl SetKind {
+    /// The kind of set in which a template of this protocol is; none: it has no templates.
+    pub(crate) const fn of(protocol: Protocol, is_options: bool) -> Option<Self> {
+        match (protocol, is_options) {
+            (Protocol::Ipfix, false) => Some(Self::Ipfix),
+            (Protocol::Ipfix, true) => Some(Self::IpfixOptions),
+            (Protocol::Netflow9, false) => Some(Self::Netflow9),
+            (Protocol::Netflow9, true) => Some(Self::Netflow9Options),
+            _ => None,
+        }
+    }
+
     const fn protocol(self) -> Protocol {
         match self {
             Self::Ipfix | Self::IpfixOptions => Protocol::Ipfix,

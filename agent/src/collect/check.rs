@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, bail};
 
-use super::addresses;
+use super::entrance::Entrance;
 use super::port::Port;
-use super::streams::Streams;
+use super::{addresses, tls};
 use crate::config::CollectOptions;
 use crate::config::values::Listen;
 
@@ -27,14 +27,19 @@ pub(crate) struct Unusable {
 /// # Errors
 /// The first address that is unknown, that is not this host's, that needs a privilege, or that is in the file twice.
 pub(crate) fn check(options: &CollectOptions) -> Result<(), Unusable> {
-    let CollectOptions { netflow, sflow, ipfix_tcp, json_tcp, glue: _ } = options;
+    let CollectOptions { netflow, sflow, ipfix_tcp, json_tcp, ipfix_tls, zmq_from, .. } = options;
+    let wrong_tls = |error| Unusable { key: "ipfix-tls", address: String::new(), error };
+    tls::read(options).map_err(wrong_tls)?;
+    let publishers: Vec<_> = zmq_from.iter().filter(|from| from.listens).map(|from| from.address.clone()).collect();
     let mut open = Vec::new();
     for (key, list) in [("netflow", netflow), ("sflow", sflow)] {
         each(key, list, |address| add(&mut open, address, Port::open))?;
     }
     let mut open = Vec::new();
-    for (key, list) in [("ipfix-tcp", ipfix_tcp), ("json-tcp", json_tcp)] {
-        each(key, list, |address| add(&mut open, address, Streams::open))?;
+    let streams =
+        [("ipfix-tcp", ipfix_tcp), ("json-tcp", json_tcp), ("ipfix-tls", ipfix_tls), ("zmq-from", &publishers)];
+    for (key, list) in streams {
+        each(key, list, |address| add(&mut open, address, Entrance::listen))?;
     }
     Ok(())
 }

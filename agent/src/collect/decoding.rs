@@ -1,12 +1,13 @@
 //! What the threads of all ports have in common: messages in, batches of records and figures out.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use pidflow_collector::{Collector, Settings};
+use pidflow_collector::{Collector, Event, Settings};
 use pidflow_schema::FlowRecord;
 
 use super::figures::{CollectFigures, Shared};
@@ -16,6 +17,8 @@ use crate::clock::wall_ns;
 const RECORD_BATCH: usize = 1024;
 /// Interval of figures and of forgetting what is too old.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// A refused connection is logged at most this often.
+const MIN_LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// How often the clock is read while messages arrive without a pause.
 const MESSAGES_PER_LOOK: u32 = 256;
 /// How long messages are read after the request to end; they have arrived before it.
@@ -39,6 +42,8 @@ pub(super) struct Decoding {
     looked: Instant,
     /// When the request to end was seen.
     ending: Option<Instant>,
+    /// When a refused connection was logged last.
+    logged: Option<Instant>,
 }
 
 impl Decoding {
@@ -51,6 +56,7 @@ impl Decoding {
             messages: 0,
             looked: Instant::now(),
             ending: None,
+            logged: None,
         }
     }
 
@@ -62,6 +68,23 @@ impl Decoding {
         }
         self.messages = self.messages.wrapping_add(1);
         self.messages.is_multiple_of(MESSAGES_PER_LOOK)
+    }
+
+    /// Decodes a message of a publisher of ZeroMQ.
+    pub(super) fn zmq(&mut self, frames: &[Vec<u8>], publisher: SocketAddr) {
+        self.collector.zmq(frames, publisher, wall_ns(), &mut self.records);
+        if self.records.len() >= RECORD_BATCH {
+            self.pass_on();
+        }
+    }
+
+    /// Counts a connection that was closed because of what its peer is or sent, and logs it now and then.
+    pub(super) fn refuse(&mut self, event: Event, peer: SocketAddr, why: &dyn Display) {
+        self.collector.note(event);
+        if self.logged.is_none_or(|logged| logged.elapsed() > MIN_LOG_INTERVAL) {
+            self.logged = Some(Instant::now());
+            tracing::warn!("closed a connection with {peer} ({}): {why}; others are counted only", event.name());
+        }
     }
 
     /// Forgets an exporter whose connection has ended.

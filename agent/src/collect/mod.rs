@@ -1,13 +1,17 @@
-//! Receives from exporters (IPFIX, NetFlow and sFlow over UDP, IPFIX over TCP) and makes records of it, in a thread for each
-//! address.
+//! Receives from exporters (IPFIX, NetFlow and sFlow over UDP, IPFIX over TCP and TLS, ZeroMQ) and makes records of it, in a thread
+//! for each address.
 
 mod check;
+mod connection;
 mod decoding;
+mod entrance;
 mod figures;
 mod gluing;
 mod port;
 mod receive;
 mod streams;
+mod tls;
+mod wire;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -22,12 +26,18 @@ pub(crate) use check::check;
 pub(crate) use figures::CollectFigures;
 pub(crate) use gluing::{GlueFigures, Gluing};
 
+use connection::Kind;
 use decoding::{Decoding, Outcomes};
+use entrance::Entrance;
 use figures::Shared;
 use port::Port;
 use receive::Receiving;
+use rustls::ServerConfig;
 use streams::{ReceivingStreams, Streams};
 
+use crate::certificates::Watched;
+use crate::config::CollectOptions;
+use crate::config::collect::ZmqFrom;
 use crate::config::values::Listen;
 use crate::privileges::Role;
 use crate::threads;
@@ -39,24 +49,41 @@ const WAITING_BATCHES: usize = 64;
 pub(crate) struct Ports {
     datagrams: Vec<Port>,
     streams: Vec<Streams>,
+    certificates: Option<Watched<ServerConfig>>,
 }
 
+/// Reads certificates again that have changed.
+pub(crate) type Reload = Box<dyn Fn() + Send>;
+
 impl Ports {
-    /// Opens them, for datagrams and for connections; those below 1024 need a privilege.
+    /// Opens them; those below 1024 need a privilege.
     ///
     /// # Errors
-    /// An address is not this host's, or is in use.
-    pub(crate) fn open(datagrams: &[Listen], streams: &[Listen]) -> Result<Self> {
-        let open = || {
-            let datagrams = addresses(datagrams)?.into_iter().map(Port::open).collect::<Result<Vec<_>>>()?;
-            let streams = addresses(streams)?.into_iter().map(Streams::open).collect::<Result<Vec<_>>>()?;
-            Ok::<_, anyhow::Error>(Self { datagrams, streams })
-        };
-        let all = open()?;
+    /// An address is not this host's, or is in use; a certificate cannot be used.
+    pub(crate) fn open(options: &CollectOptions) -> Result<Self> {
+        let certificates = tls::read(options)?;
+        let current = certificates.as_ref().map(Watched::current);
+        let mut streams = Vec::new();
+        for (list, tls) in [(options.streams(), None), (options.ipfix_tls.clone(), current)] {
+            for address in addresses(&list)? {
+                let tls = tls.clone();
+                streams.push(Streams { entrance: Entrance::listen(address)?, kind: Kind::Messages, tls });
+            }
+        }
+        for entrance in options.zmq_from.iter().map(publisher) {
+            streams.push(Streams { entrance: entrance?, kind: Kind::Zmq, tls: None });
+        }
+        let datagrams = addresses(&options.datagrams())?.into_iter().map(Port::open).collect::<Result<Vec<_>>>()?;
+        let all = Self { datagrams, streams, certificates };
         ensure!(
             all.count() > 0,
             "no address to receive from exporters; give one, such as --netflow 0.0.0.0:2055 or --sflow 0.0.0.0:6343"
         );
+        if all.certificates.is_some() && options.tls_client_ca.is_none() {
+            tracing::warn!(
+                "any client may send records over TLS; --collect-tls-client-ca FILE lets in those with a certificate only"
+            );
+        }
         Ok(all)
     }
 
@@ -71,11 +98,11 @@ impl Ports {
         all.collect::<Vec<_>>().join(", ")
     }
 
-    /// Starts a thread for each port.
+    /// Starts a thread for each port. The second result reads changed certificates again.
     ///
     /// # Errors
     /// A thread cannot be started.
-    pub(crate) fn start(self, settings: Settings) -> Result<Source> {
+    pub(crate) fn start(self, settings: Settings) -> Result<(Source, Option<Reload>)> {
         let (sender, records) = bounded(WAITING_BATCHES);
         let stop = Arc::new(AtomicBool::new(false));
         let outcomes = Outcomes { sender, stop: Arc::clone(&stop) };
@@ -90,10 +117,22 @@ impl Ports {
             threads::spawn_as(Role::Collector, &name, move || receiving.run())?;
         }
         for port in self.streams {
+            let role = if port.entrance.is_dialer() { Role::Subscriber } else { Role::Collector };
             let (name, mut receiving) = (format!("collect {}", port.number()), ReceivingStreams::new(port, decoding()));
-            threads::spawn_as(Role::Collector, &name, move || receiving.run())?;
+            threads::spawn_as(role, &name, move || receiving.run())?;
         }
-        Ok(Source { records, shared, stop })
+        let reload = self.certificates.map(Watched::reloading).transpose()?;
+        Ok((Source { records, shared, stop }, reload))
+    }
+}
+
+/// Where a publisher's connections come from.
+fn publisher(from: &ZmqFrom) -> Result<Entrance> {
+    if from.listens {
+        let address = addresses(std::slice::from_ref(&from.address))?.into_iter().next();
+        Entrance::listen(address.with_context(|| format!("cannot receive from exporters at {from}: unknown address"))?)
+    } else {
+        Ok(Entrance::dial(&from.address.to_string()))
     }
 }
 

@@ -11,7 +11,7 @@ use pidflow_schema::Enterprise;
 use super::run::{Front, VIEW_RECORDS, metrics, observers, publish, shows_view, start_exporters, start_history};
 use super::summary;
 use crate::cli::CollectArgs;
-use crate::collect::{Gluing, Ports};
+use crate::collect::{Gluing, Ports, Reload};
 use crate::config::options::Options;
 use crate::config::outputs::Outputs;
 use crate::config::values::Ranged;
@@ -44,7 +44,7 @@ pub(crate) fn execute(args: CollectArgs) -> Result<(), Failure> {
     outputs.say_what_is_not_used();
     let port = http::Settings::read(&options.http).or_usage()?;
     // Before privileges are given up: ports below 1024 need one.
-    let ports = Ports::open(&options.collect.datagrams(), &options.collect.streams()).or_usage()?;
+    let ports = Ports::open(&options.collect).or_usage()?;
     let signals = HeldSignals::new()?;
     if let Err(e) = privileges::keep_for_collecting() {
         tracing::warn!("cannot give up privileges: {e:#}");
@@ -52,9 +52,9 @@ pub(crate) fn execute(args: CollectArgs) -> Result<(), Failure> {
     let view = shows_view(&options, &outputs);
     let (hang_up, hung_up) = bounded(1);
     let stop = signals.watch((!view).then_some(hang_up), || notify(notify::STOPPING))?;
-    let Started { collecting, exporters, metrics } = start(&options, &outputs, (port, ports), view)?;
+    let Started { collecting, exporters, metrics, certificates } = start(&options, &outputs, (port, ports), view)?;
     let (running, folders) = (outputs.exporters, OutputFolders::default());
-    Reloader { given, file, began: options, running, metrics, exporters, folders }.start(hung_up)?;
+    Reloader { given, file, began: options, running, metrics, exporters, folders, certificates }.start(hung_up)?;
     Role::Collecting.enter_or_warn();
     notify(notify::READY);
     let ended = collecting.run(&stop);
@@ -68,6 +68,8 @@ struct Started {
     collecting: Collecting,
     exporters: Arc<ExporterSet>,
     metrics: MetricSource,
+    /// Reads them again.
+    certificates: Option<Reload>,
 }
 
 fn start(options: &Options, outputs: &Outputs, (http, ports): (http::Settings, Ports), view: bool) -> Result<Started> {
@@ -89,11 +91,11 @@ fn start(options: &Options, outputs: &Outputs, (http, ports): (http::Settings, P
     let only = options.export.only.as_ref().map(|only| only.0.clone());
     let outlet = Outlet::new(Arc::clone(&exporters)).with_selection(only).with_observer(Box::new(observers));
     let count = ports.count().max(1);
-    let source = ports.start(settings(options, budget.collector_bytes() / count))?;
+    let (source, certificates) = ports.start(settings(options, budget.collector_bytes() / count))?;
     tracing::info!("{ready}");
     let glue = options.collect.glue.map(|window| Gluing::new(window.nanoseconds(), budget.glue_bytes()));
     let collecting = Collecting::new(source, outlet, options.export.drain_timeout()).with_glue(glue);
-    Ok(Started { collecting, exporters, metrics })
+    Ok(Started { collecting, exporters, metrics, certificates })
 }
 
 /// The collector of one port may keep that much of exporters, bytes.

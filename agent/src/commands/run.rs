@@ -74,7 +74,9 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let Attached { parts, exporters, metrics, .. } = attach(&options, &outputs, port, front)?;
     let running = outputs.exporters;
     let folders = OutputFolders::default();
-    Reloader { given: args.options, file: args.config, began, running, metrics, exporters, folders }.start(hung_up)?;
+    let certificates = None;
+    Reloader { given: args.options, file: args.config, began, running, metrics, exporters, folders, certificates }
+        .start(hung_up)?;
     let live = Live::new(parts);
     Role::Pipeline.enter_or_warn();
     notify(notify::READY);

@@ -1,5 +1,6 @@
 //! Options of `pidflow collect`.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use serde::Deserialize;
 
 use super::layers::layers;
 use super::timeout::Timeout;
-use super::values::Listen;
+use super::values::{FilePath, Listen, text_value};
 
 /// Where `pidflow collect` receives records of other hosts.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -30,11 +31,74 @@ pub(crate) struct CollectOptions {
     /// connection says which
     #[arg(long, value_name = "ADDR", env = "PIDFLOW_JSON_TCP", value_delimiter = ',')]
     pub(crate) json_tcp: Vec<Listen>,
+    /// Receive IPFIX over TLS on this address, repeatable, such as 0.0.0.0:4740; needs --collect-tls-cert and --collect-tls-key.
+    /// JSON lines are accepted too
+    #[arg(long, value_name = "ADDR", env = "PIDFLOW_IPFIX_TLS", value_delimiter = ',')]
+    pub(crate) ipfix_tls: Vec<Listen>,
+    /// PEM file with the certificate of this host for --ipfix-tls, and its chain
+    #[arg(id = "collect_tls_cert", long = "collect-tls-cert", value_name = "FILE", env = "PIDFLOW_COLLECT_TLS_CERT")]
+    pub(crate) tls_cert: Option<FilePath>,
+    /// PEM file with its private key
+    #[arg(id = "collect_tls_key", long = "collect-tls-key", value_name = "FILE", env = "PIDFLOW_COLLECT_TLS_KEY")]
+    pub(crate) tls_key: Option<FilePath>,
+    /// PEM file with the authorities of exporters; with it, exporters need a certificate of one of them
+    #[arg(
+        id = "collect_tls_client_ca",
+        long = "collect-tls-client-ca",
+        value_name = "FILE",
+        env = "PIDFLOW_COLLECT_TLS_CLIENT_CA"
+    )]
+    pub(crate) tls_client_ca: Option<FilePath>,
+    /// Receive records of nProbe or pidflow over ZeroMQ from this publisher, repeatable, such as tcp://probe:5556; with a c at
+    /// its end (tcp://*:5556c), publishers connect to this address
+    #[arg(long, value_name = "URL", env = "PIDFLOW_ZMQ_FROM", value_delimiter = ',')]
+    pub(crate) zmq_from: Vec<ZmqFrom>,
     /// Put the records of several agents about one flow together, for which each record waits at most this long, such as 30s
     #[arg(long, value_name = "WINDOW", env = "PIDFLOW_GLUE")]
     pub(crate) glue: Option<GlueWindow>,
 }
-layers!(CollectOptions { options: glue; lists: netflow, sflow, ipfix_tcp, json_tcp });
+layers!(CollectOptions { options: glue, tls_cert, tls_key, tls_client_ca; lists: netflow, sflow, ipfix_tcp, json_tcp, ipfix_tls, zmq_from });
+
+/// Where messages of ZeroMQ come from, in ntopng's notation.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct ZmqFrom {
+    /// Whether publishers connect; otherwise pidflow connects to the publisher.
+    pub(crate) listens: bool,
+    /// Of the publisher, or to listen on.
+    pub(crate) address: Listen,
+}
+text_value!(ZmqFrom);
+
+impl FromStr for ZmqFrom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| {
+            format!(
+                "{text:?} is no publisher of ZeroMQ ({why}); write tcp://HOST:PORT to connect to, or tcp://ADDRESS:PORTc to listen on"
+            )
+        };
+        let place = text.strip_prefix("tcp://").or_else(|| text.strip_prefix("zmq://"));
+        let place = place.ok_or_else(|| wrong("its scheme is not tcp"))?;
+        let (place, listens) = place.strip_suffix('c').map_or((place, false), |place| (place, true));
+        let place = match place.strip_prefix("*:") {
+            Some(port) if listens => format!("0.0.0.0:{port}"),
+            _ => place.to_owned(),
+        };
+        match place.parse() {
+            Ok(Listen::Off) => Err(wrong("it has no address")),
+            Ok(address) => Ok(Self { listens, address }),
+            Err(_) => Err(wrong("its address is not HOST:PORT")),
+        }
+    }
+}
+
+impl fmt::Display for ZmqFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tcp://{}{}", self.address, if self.listens { "c" } else { "" })
+    }
+}
 
 /// How long records wait for those of other agents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -76,8 +140,30 @@ impl CollectOptions {
         [self.netflow.as_slice(), &self.sflow].concat()
     }
 
-    /// The addresses for connections.
+    /// The files that it reads.
+    pub(crate) fn files_read(&self) -> impl Iterator<Item = &FilePath> {
+        [&self.tls_cert, &self.tls_key, &self.tls_client_ca].into_iter().flatten()
+    }
+
+    /// The addresses for connections without TLS.
     pub(crate) fn streams(&self) -> Vec<Listen> {
         [self.ipfix_tcp.as_slice(), &self.json_tcp].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn publishers_are_written_as_for_ntopng() {
+        let read = |text: &str| text.parse::<ZmqFrom>().map(|from| (from.listens, from.address.to_string()));
+        assert_eq!(read("tcp://probe:5556"), Ok((false, "probe:5556".into())));
+        assert_eq!(read("zmq://[::1]:5556c"), Ok((true, "[::1]:5556".into())));
+        assert_eq!(read("tcp://*:5556c"), Ok((true, "0.0.0.0:5556".into())));
+        assert_eq!("tcp://*:5556c".parse::<ZmqFrom>().unwrap().to_string(), "tcp://0.0.0.0:5556c");
+        for text in ["probe:5556", "tcp://probe", "tcp://off", "tcp://*:x", "ipc:///tmp/x", ""] {
+            assert!(read(text).unwrap_err().contains("tcp://HOST:PORT"), "{text}");
+        }
     }
 }

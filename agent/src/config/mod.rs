@@ -2,7 +2,7 @@
 
 mod app_specific;
 pub(crate) mod choices;
-mod collect;
+pub(crate) mod collect;
 mod containers;
 mod defaults;
 mod file;

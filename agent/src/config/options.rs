@@ -356,7 +356,10 @@ impl Options {
     /// The files that `run` reads, without those of exporters.
     pub(crate) fn files_read(&self) -> impl Iterator<Item = &FilePath> {
         let HttpOptions { tls_cert, tls_key, tls_client_ca, token_file, .. } = &self.http;
-        [tls_cert, tls_key, tls_client_ca, token_file, &self.privacy.hash_key_file].into_iter().flatten()
+        [tls_cert, tls_key, tls_client_ca, token_file, &self.privacy.hash_key_file]
+            .into_iter()
+            .flatten()
+            .chain(self.collect.files_read())
     }
 
     /// This layer over a lower one.

@@ -59,6 +59,8 @@ macro_rules! text_value {
     };
 }
 
+pub(super) use text_value;
+
 /// An expression that selects records.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
