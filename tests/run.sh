@@ -159,7 +159,7 @@ debian_packages() {
 
 # Collectors and validators that Debian does not package.
 python_packages() {
-  local venv=$PIDFLOW_CACHE/venv packages="opentelemetry-proto grpcio pyyaml kubernetes-validate==1.37.0 helm-python-sdk==0.2.2 ipfix chdb pyzmq nats-py schemathesis"
+  local venv=$PIDFLOW_CACHE/venv packages="opentelemetry-proto grpcio pyyaml kubernetes-validate==1.37.0 helm-python-sdk==0.2.2 ipfix chdb duckdb==2.0.1 pyarrow==26.0.1 pyzmq nats-py schemathesis"
   [ "$(cat "$venv/complete" 2>/dev/null)" = "$packages" ] && return 0
   # shellcheck disable=SC2086 # the list is meant to be split
   python3 -m venv "$venv" &&

@@ -20,6 +20,8 @@ mod net;
 pub mod netflow9;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod private_files;
 mod random;
 pub mod regular_file;
@@ -40,6 +42,8 @@ pub use exporter::{ExporterSet, Reloaded, Stopper};
 pub use json::JsonKeys;
 pub use kinds::{Unusable, check};
 pub use metric_source::MetricSource;
+#[cfg(feature = "parquet")]
+pub use parquet::ParquetEncoder;
 pub use sink::{ExportContext, LOSSES, Loss, Mode, Snapshot, StartError};
 pub use stores::{InfluxEncoder, NoPoint};
 pub use template::{Template, TemplateError};

@@ -46,3 +46,19 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<bool> {
     }
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map(|()| true)
 }
+
+/// Makes the folder and those that it is in for files of that mode: those who may read the files may enter it, regardless of the
+/// umask.
+#[cfg(feature = "parquet")]
+pub(crate) fn create_folder_for(path: &Path, files: Option<FileMode>) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|m| m.is_dir()) {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        create_folder_for(above, files)?;
+    }
+    create_folder(path)?;
+    let Some(mode) = files else { return Ok(()) };
+    let readers = mode.bits() & 0o444;
+    fs::set_permissions(path, Permissions::from_mode(FOLDER_MODE | readers | readers >> 2))
+}

@@ -134,6 +134,7 @@ fn every_kind_has_an_arm() {
             "json" => "file = \"-\"",
             "kafka" => "brokers = [\"127.0.0.1:9\"]",
             "influx" => "url = \"http://127.0.0.1:9\"\ndatabase = \"d\"",
+            "parquet" => "folder = \"parquet\"",
             "ipfix" | "netflow9" => "url = \"udp://127.0.0.1:9\"",
             "redis" => "url = \"redis://127.0.0.1:9\"",
             "nats" => "url = \"nats://127.0.0.1:9\"",

@@ -28,6 +28,7 @@ const INFLUX: &str = "kind = \"influx\"\nurl = \"http://a:1\"\ndatabase = \"d\"\
 const REDIS: &str = "kind = \"redis\"\nurl = \"redis://a:1\"\n";
 const NATS: &str = "kind = \"nats\"\nurl = \"nats://a:1\"\n";
 const ZMQ: &str = "kind = \"zmq\"\nurl = \"tcp://*:5556\"\n";
+const PARQUET: &str = "kind = \"parquet\"\nfolder = \"flows\"\n";
 const KAFKA: &str = "kind = \"kafka\"\nbrokers = [\"a:1\"]\n";
 
 /// A table, a wrong line, its number in the table (0 for the last), and words that the message has.
@@ -117,6 +118,10 @@ const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     (NATS, "credentials = \"none\"", 0, &["`credentials`", "JWT"]),
     ("kind = \"zmq\"\n", "url = \"ipc://a\"", 0, &["`url`", "tcp://ADDRESS:PORT"]),
     (ZMQ, "header = 3", 0, &["`header` is 3", "1 to 2"]),
+    ("kind = \"parquet\"\n", "folder = \"\"", 0, &["`folder`", "folder's path"]),
+    (PARQUET, "rotate-seconds = 0", 0, &["`rotate-seconds` is 0", "1 to 86400"]),
+    (PARQUET, "mode = \"0777\"", 0, &["`mode`", "octal digits"]),
+    (PARQUET, "spool = \"/x\"", 0, &["`spool` is not a key", "rotate-mebibytes"]),
     (KAFKA, "acks = \"most\"", 0, &["`acks`", "all, leader, none"]),
     (KAFKA, "topic = \"a b\"", 0, &["`topic`", "249"]),
 ];
@@ -131,6 +136,7 @@ const OPTIONS: &[(&str, &[&str])] = &[
     ("clickhouse = \"tcp://a:1\"", &["`clickhouse`", "http://HOST:PORT"]),
     ("kafka = \"a:b\"", &["`kafka`", "HOST:PORT"]),
     ("nats = \"a:1\"", &["`nats`", "nats://HOST:PORT"]),
+    ("parquet = \"\"", &["`parquet`", "folder's path"]),
     ("redis = \"a:1\"", &["`redis`", "redis://HOST:PORT"]),
     ("zmq = \"a:1\"", &["`zmq`", "tcp://ADDRESS:PORT"]),
     ("template = \"%NOPE\"", &["`template`", "NOPE"]),

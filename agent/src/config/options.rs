@@ -217,6 +217,9 @@ pub(crate) struct ExportOptions {
     /// Publish messages with the subject `pidflow.flows` to this NATS server
     #[arg(long, value_name = "URL", env = "PIDFLOW_NATS")]
     pub(crate) nats: Option<String>,
+    /// Write Parquet files to this folder, by date and hour of the flows' ends (UTC): date=YYYY-MM-DD/hour=HH/….parquet
+    #[arg(long, value_name = "FOLDER", env = "PIDFLOW_PARQUET")]
+    pub(crate) parquet: Option<String>,
     /// Append entries to the list `pidflow.flows` of this Redis server
     #[arg(long, value_name = "URL", env = "PIDFLOW_REDIS")]
     pub(crate) redis: Option<String>,
@@ -237,7 +240,7 @@ pub(crate) struct ExportOptions {
     #[arg(long, value_name = "ID", env = "PIDFLOW_OBSERVER")]
     pub(crate) observer: Option<HostName>,
 }
-layers!(ExportOptions { options: only, version, ipfix_direction, template, json, json_keys, otlp, elastic, clickhouse, kafka, nats, redis, zmq, own_pen, drain_timeout, host, observer; lists: collectors, otlp_signals });
+layers!(ExportOptions { options: only, version, ipfix_direction, template, json, json_keys, otlp, elastic, clickhouse, kafka, nats, parquet, redis, zmq, own_pen, drain_timeout, host, observer; lists: collectors, otlp_signals });
 
 /// Metrics, health and the data itself over HTTP.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]

@@ -131,11 +131,12 @@ fn given(o: &ExportOptions) -> Result<Vec<ExporterConfig>, ConfigError> {
         let made = ExporterConfig::otlp_with_variables(url, &signals(o), &variable);
         all.extend(made.map_err(|e| e.of_option("otlp"))?);
     }
-    let stores: [(_, &Option<String>, Make); 6] = [
+    let stores: [(_, &Option<String>, Make); 7] = [
         ("elastic", &o.elastic, ExporterConfig::elastic),
         ("clickhouse", &o.clickhouse, ExporterConfig::clickhouse),
         ("kafka", &o.kafka, ExporterConfig::kafka),
         ("nats", &o.nats, ExporterConfig::nats),
+        ("parquet", &o.parquet, ExporterConfig::parquet),
         ("redis", &o.redis, ExporterConfig::redis),
         ("zmq", &o.zmq, ExporterConfig::zmq),
     ];

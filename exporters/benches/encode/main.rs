@@ -115,6 +115,28 @@ fn speed(c: &mut Criterion<CpuTime>) {
     }
 }
 
+/// Whole files: their columns have an end, which costs the same however many records there are.
+#[cfg(feature = "parquet")]
+fn parquet(c: &mut Criterion<CpuTime>) {
+    const RECORDS: usize = 50_000;
+    for (kind, records) in
+        [("full", (0..RECORDS as u64).map(sample::full).collect()), ("mixed", sample::records(RECORDS))]
+    {
+        let mut group = c.benchmark_group(format!("parquet of {kind} records"));
+        group.sample_size(10).throughput(Throughput::Elements(RECORDS as u64));
+        for (name, template) in templates() {
+            let Ok(encoder) = pidflow_exporters::ParquetEncoder::new(&template) else { continue };
+            group.bench_function(name, |b| b.iter(|| sink(encoder.encode(&records, Vec::new()))));
+            let octets = encoder.encode(&records, Vec::new()).map_or(0, |file| file.len());
+            println!("{name}: {} octets of file per record", octets / RECORDS);
+        }
+        group.finish();
+    }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(_: &mut Criterion<CpuTime>) {}
+
 fn memory(_: &mut Criterion<CpuTime>) {
     let records = records();
     for (name, template) in templates() {
@@ -127,6 +149,6 @@ fn memory(_: &mut Criterion<CpuTime>) {
 criterion_group! {
     name = benches;
     config = Criterion::default().with_measurement(CpuTime);
-    targets = speed, memory
+    targets = speed, parquet, memory
 }
 criterion_main!(benches);

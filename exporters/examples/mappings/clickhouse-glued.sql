@@ -53,8 +53,8 @@ WITH
     tuple({DST_VALUES}) AS dst,
     tuple(ifNull(toString(SRC_HOST_NAME), ''), ifNull(toString(SRC_K8S_SERVICE), '')) AS src_names,
     tuple(ifNull(toString(DST_HOST_NAME), ''), ifNull(toString(DST_K8S_SERVICE), '')) AS dst_names,
-    if(SRC_PROC_PID > 0, [cityHash64(seen_by, SRC_PROC_PID, SRC_PROC_START_TIME)], []) AS src_process,
-    if(DST_PROC_PID > 0, [cityHash64(seen_by, DST_PROC_PID, DST_PROC_START_TIME)], []) AS dst_process,
+    if(SRC_PROC_PID > 0, [cityHash64(seen_by, assumeNotNull(SRC_PROC_PID), ifNull(SRC_PROC_START_TIME, 0))], []) AS src_process,
+    if(DST_PROC_PID > 0, [cityHash64(seen_by, assumeNotNull(DST_PROC_PID), ifNull(DST_PROC_START_TIME, 0))], []) AS dst_process,
     [toUInt64(ifNull(IN_PKTS, 0))] AS in_packets,
     [toUInt64(ifNull(IN_BYTES, 0))] AS in_bytes,
     [toUInt64(ifNull(OUT_PKTS, 0))] AS out_packets,
@@ -189,3 +189,132 @@ SELECT
 FROM summed;
 
 CREATE VIEW IF NOT EXISTS whole_flows AS SELECT * FROM whole_flows_of_days(first_day = '1970-01-01', last_day = '2149-06-06');
+
+-- Which agent's host had an address at which time, from the ends that agents found on their own hosts. Every record is a heartbeat: an
+-- agent that inserts over the network reports its own connection at each active timeout. One row per address, minute and agent.
+CREATE TABLE IF NOT EXISTS address_sightings
+(
+    `day` Date,
+    `address` String,
+    `minute` DateTime,
+    `observer` String,
+    `host` SimpleAggregateFunction(max, String),
+    `first` SimpleAggregateFunction(min, DateTime64(3)) COMMENT 'First packet of the first of these records.',
+    `last` SimpleAggregateFunction(max, DateTime64(3)) COMMENT 'Last packet of the last of these records.',
+    `pods` SimpleAggregateFunction(groupUniqArrayArray, Array(Tuple(namespace String, pod String))) COMMENT 'Empty names: no pod.'
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY day
+ORDER BY (address, minute, observer)
+TTL day + INTERVAL 30 DAY;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS see_addresses TO address_sightings AS
+WITH
+    ['remote', 'offline', 'reported', 'not-reported', ''] AS elsewhere,
+    ifNull(OBSERVER, ifNull(HOST_NAME, '')) AS seen_by,
+    ifNull(FLOW_START_MILLISECONDS, toUnixTimestamp(FIRST_SWITCHED) * 1000) AS first_ms,
+    ifNull(FLOW_END_MILLISECONDS, toUnixTimestamp(LAST_SWITCHED) * 1000) AS last_ms,
+    [
+        tuple(coalesce(toString(IPV4_SRC_ADDR), toString(IPV6_SRC_ADDR), ''), ifNull(toString(SRC_PROC_ATTRIBUTION), ''),
+            coalesce(toString(SRC_OBSERVER), seen_by), coalesce(toString(SRC_OBSERVER_HOST), toString(HOST_NAME), ''),
+            tuple(ifNull(toString(SRC_K8S_NAMESPACE), ''), ifNull(toString(SRC_K8S_POD), ''))),
+        tuple(coalesce(toString(IPV4_DST_ADDR), toString(IPV6_DST_ADDR), ''), ifNull(toString(DST_PROC_ATTRIBUTION), ''),
+            coalesce(toString(DST_OBSERVER), seen_by), coalesce(toString(DST_OBSERVER_HOST), toString(HOST_NAME), ''),
+            tuple(ifNull(toString(DST_K8S_NAMESPACE), ''), ifNull(toString(DST_K8S_POD), '')))
+    ] AS ends,
+    -- Loopback and link-local addresses are on every host.
+    arrayFilter(e -> NOT has(elsewhere, e.2) AND e.1 != '' AND e.3 != ''
+        AND NOT match(e.1, '^(127\\.|169\\.254\\.|::1$|::$|0\\.0\\.0\\.0$|fe[89ab])'), ends) AS here
+SELECT
+    toDate(fromUnixTimestamp64Milli(toInt64(last_ms), 'UTC')) AS day,
+    e.1 AS address,
+    toDateTime(intDiv(last_ms, 60000) * 60) AS minute,
+    e.3 AS observer,
+    e.4 AS host,
+    fromUnixTimestamp64Milli(toInt64(first_ms)) AS first,
+    fromUnixTimestamp64Milli(toInt64(last_ms)) AS last,
+    [e.5] AS pods
+FROM flows
+ARRAY JOIN here AS e;
+
+-- One row per address and time in which one agent, and no other, had it: SELECT … FROM address_owners_of_days(first_day = …, last_day = …).
+-- Between two sightings by one agent at most 5 minutes apart, with none by another between them, the address was that host's. Before the
+-- first and after the last one nothing is known, nor while two agents have it (as with container addresses that many hosts use).
+CREATE VIEW IF NOT EXISTS address_owners_of_days AS
+WITH
+    sighting AS
+    (
+        SELECT address, minute, observer, max(host) AS of_host, min(first) AS seen_first, max(last) AS seen_last,
+            groupUniqArrayArray(pods) AS of_pods
+        FROM address_sightings
+        WHERE day BETWEEN {first_day:Date} - 1 AND {last_day:Date} + 1
+        GROUP BY address, minute, observer
+    ),
+    ordered AS
+    (
+        SELECT *,
+            lagInFrame(observer) OVER by_time AS observer_before,
+            max(seen_last) OVER (PARTITION BY address, observer ORDER BY seen_first, seen_last
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached_before
+        FROM sighting
+        WINDOW by_time AS (PARTITION BY address ORDER BY seen_first, seen_last, observer
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+    ),
+    numbered AS
+    (
+        SELECT *, sum(observer != observer_before OR seen_first > reached_before + INTERVAL 5 MINUTE) OVER (PARTITION BY address
+            ORDER BY seen_first, seen_last, observer ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS number
+        FROM ordered
+    ),
+    run AS
+    (
+        SELECT address, number, any(observer) AS by, max(of_host) AS host, min(seen_first) AS begun, max(seen_last) AS ended,
+            groupUniqArrayArray(of_pods) AS pods
+        FROM numbered
+        GROUP BY address, number
+    ),
+    apart AS
+    (
+        SELECT *,
+            max(ended) OVER (PARTITION BY address ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS others_until,
+            min(begun) OVER (PARTITION BY address ORDER BY number ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS others_from,
+            count() OVER (PARTITION BY address ORDER BY number ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS others_after
+        FROM run
+    )
+SELECT
+    address,
+    by AS observer,
+    host,
+    greatest(begun, others_until) AS since,
+    if(others_after > 0, least(ended, others_from), ended) AS until,
+    -- A host's own address may be that of several pods.
+    if(length(pods) = 1, pods[1].namespace, '') AS K8S_NAMESPACE,
+    if(length(pods) = 1, pods[1].pod, '') AS K8S_POD
+FROM apart
+WHERE since <= until;
+
+-- whole_flows_of_days with the hosts of ends that no agent reported: SRC_OWNER_BASIS is 'agent' (of this flow), 'address' (the host had the
+-- address all the time of the flow, as its agent reported of other flows), or empty (not known).
+CREATE VIEW IF NOT EXISTS owned_flows_of_days AS
+WITH
+    whole AS (SELECT * FROM whole_flows_of_days(first_day = {first_day:Date}, last_day = {last_day:Date})),
+    owner AS (SELECT * FROM address_owners_of_days(first_day = {first_day:Date}, last_day = {last_day:Date})),
+    with_source AS
+    (
+        SELECT whole.*,
+            whole.SRC_OBSERVER = '' AND owner.observer != '' AND whole.flow_end <= owner.until AS is_owned,
+            multiIf(whole.SRC_OBSERVER != '', 'agent', is_owned, 'address', '') AS SRC_OWNER_BASIS,
+            multiIf(whole.SRC_OBSERVER != '', whole.SRC_OBSERVER, is_owned, owner.observer, '') AS SRC_OWNER_OBSERVER,
+            multiIf(whole.SRC_OBSERVER != '', whole.SRC_OBSERVER_HOST, is_owned, owner.host, '') AS SRC_OWNER_HOST,
+            multiIf(whole.SRC_OBSERVER != '', whole.SRC_K8S_NAMESPACE, is_owned, owner.K8S_NAMESPACE, '') AS SRC_OWNER_K8S_NAMESPACE,
+            multiIf(whole.SRC_OBSERVER != '', whole.SRC_K8S_POD, is_owned, owner.K8S_POD, '') AS SRC_OWNER_K8S_POD
+        FROM whole ASOF LEFT JOIN owner ON whole.SRC_ADDR = owner.address AND whole.flow_start >= owner.since
+    )
+SELECT with_source.* EXCEPT (is_owned),
+    with_source.DST_OBSERVER = '' AND owner.observer != '' AND with_source.flow_end <= owner.until AS is_owned,
+    multiIf(with_source.DST_OBSERVER != '', 'agent', is_owned, 'address', '') AS DST_OWNER_BASIS,
+    multiIf(with_source.DST_OBSERVER != '', with_source.DST_OBSERVER, is_owned, owner.observer, '') AS DST_OWNER_OBSERVER,
+    multiIf(with_source.DST_OBSERVER != '', with_source.DST_OBSERVER_HOST, is_owned, owner.host, '') AS DST_OWNER_HOST,
+    multiIf(with_source.DST_OBSERVER != '', with_source.DST_K8S_NAMESPACE, is_owned, owner.K8S_NAMESPACE, '') AS DST_OWNER_K8S_NAMESPACE,
+    multiIf(with_source.DST_OBSERVER != '', with_source.DST_K8S_POD, is_owned, owner.K8S_POD, '') AS DST_OWNER_K8S_POD
+FROM with_source ASOF LEFT JOIN owner ON with_source.DST_ADDR = owner.address AND with_source.flow_start >= owner.since;

@@ -8,7 +8,7 @@ use crate::json::JsonKeys;
 use super::environment::{self, Lookup};
 use super::{
     ClickHouseConfig, ConfigError, ElasticConfig, ExporterConfig, JsonConfig, JsonOutput, KafkaConfig, NatsConfig,
-    OtlpConfig, Output, RedisConfig, Signal, WireConfig, WireVersion, ZmqConfig,
+    OtlpConfig, Output, ParquetConfig, RedisConfig, Signal, WireConfig, WireVersion, ZmqConfig,
 };
 
 impl ExporterConfig {
@@ -101,6 +101,14 @@ impl ExporterConfig {
     /// As for [`Self::otlp`].
     pub fn nats(url: &str) -> Result<Self, ConfigError> {
         Ok(Output::Nats(NatsConfig::new(url)?).into())
+    }
+
+    /// `--parquet FOLDER`.
+    ///
+    /// # Errors
+    /// The folder has no name.
+    pub fn parquet(folder: &str) -> Result<Self, ConfigError> {
+        Ok(Output::Parquet(ParquetConfig::new(folder)?).into())
     }
 
     /// `--redis redis://HOST:PORT`.

@@ -3,7 +3,7 @@
 use super::table::Table;
 use super::{
     ClickHouseConfig, ConfigError, ElasticConfig, InfluxConfig, JsonConfig, KafkaConfig, LokiConfig, NatsConfig,
-    OtlpConfig, RedisConfig, WireConfig, WireVersion, ZmqConfig,
+    OtlpConfig, ParquetConfig, RedisConfig, WireConfig, WireVersion, ZmqConfig,
 };
 
 /// Properties that every kind's configuration has.
@@ -98,6 +98,8 @@ outputs! {
     Zmq(ZmqConfig) = "zmq", ZmqConfig::read;
     /// Messages of a Kafka topic.
     Kafka(KafkaConfig) = "kafka", KafkaConfig::read;
+    /// Parquet files.
+    Parquet(ParquetConfig) = "parquet", ParquetConfig::read;
 }
 
 impl Output {

@@ -31,6 +31,8 @@ impl Output {
                 JsonOutput::File(file) => Some(file.name.at(0, 0)),
                 _ => None,
             },
+            // One name of many, in whose folder partitions are made.
+            Self::Parquet(parquet) => Some(parquet.folder.join("date=")),
             _ => None,
         }
     }
@@ -51,6 +53,7 @@ mod tests {
         let collector = |url: &str| ExporterConfig::collector(url, super::super::WireVersion::Ipfix).unwrap().written();
         assert_eq!(collector("file:/a/b"), [Path::new("/a/b")]);
         assert!(collector("udp://127.0.0.1:1").is_empty());
+        assert_eq!(ExporterConfig::parquet("/a/b").unwrap().written(), [Path::new("/a/b/date=")]);
         let kafka = "kind = \"nats\"\nurl = \"nats://127.0.0.1\"\nsubject = \"s\"\nspool = \"/var/spool/x\"";
         let spooled: ExporterConfig = toml::from_str(kafka).unwrap();
         assert_eq!(spooled.written(), [Path::new("/var/spool/x")]);

@@ -53,7 +53,7 @@ impl Worker {
             Source::Queue(queue) => self.work_off_queue(&queue.clone(), sink),
             Source::Spool(spool) => self.work_off_spool(&spool.clone(), sink),
         }
-        sink.flush();
+        sink.finish();
     }
 
     /// Undelivered records are lost.

@@ -1,14 +1,14 @@
 //! Converts flow records to JSON lines, without an allocation per record.
 
 use std::io::Write;
-use std::net::Ipv4Addr;
 
 use pidflow_schema::{DataType, Element, FlowRecord, Group, Value};
 
 use crate::template::Template;
 use crate::time::Iso8601;
 
-use super::escape::{put_hex, put_string};
+use super::escape::put_string;
+use super::plain::{put_ipv4, put_mac, put_number};
 
 const SECOND_NS: u64 = 1_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
@@ -107,10 +107,10 @@ pub(crate) fn put_value(value: Value<'_>, data_type: DataType, out: &mut Vec<u8>
         Value::Signed(v) => out.extend_from_slice(itoa::Buffer::new().format(v).as_bytes()),
         Value::Time(ns) => put_number(in_unit(ns, data_type), out),
         Value::Text(t) => put_string(&t, out),
-        Value::Ipv4(a) => put_ipv4(a, out),
+        Value::Ipv4(a) => quoted(out, |out| put_ipv4(a, out)),
         // Writing to a `Vec` cannot fail.
         Value::Ipv6(a) => drop(write!(out, "\"{a}\"")),
-        Value::Mac(a) => put_mac(a, out),
+        Value::Mac(a) => quoted(out, |out| put_mac(a, out)),
     }
 }
 
@@ -123,27 +123,8 @@ const fn in_unit(ns: u64, data_type: DataType) -> u64 {
     }
 }
 
-fn put_number(v: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(v).as_bytes());
-}
-
-fn put_ipv4(a: Ipv4Addr, out: &mut Vec<u8>) {
-    let mut before = b'"';
-    for octet in a.octets() {
-        out.push(before);
-        put_number(u64::from(octet), out);
-        before = b'.';
-    }
+fn quoted(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) {
     out.push(b'"');
-}
-
-/// Colon-separated, as nProbe writes it.
-fn put_mac(a: [u8; 6], out: &mut Vec<u8>) {
-    let mut before = b'"';
-    for octet in a {
-        out.push(before);
-        put_hex(octet, out);
-        before = b':';
-    }
+    put(out);
     out.push(b'"');
 }

@@ -68,6 +68,7 @@ impl Exclusive {
                 }
                 _ => None,
             },
+            Output::Parquet(parquet) => Some(Self::File(real(&parquet.folder).display().to_string())),
             _ => None,
         }
     }

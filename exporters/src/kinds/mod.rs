@@ -44,6 +44,10 @@ pub(crate) fn open(parts: &Parts<'_>) -> Result<Box<dyn Sink>, StartError> {
         }
         #[cfg(not(feature = "zmq"))]
         Output::Zmq(_) => Err(parts.not_built("zmq")),
+        #[cfg(feature = "parquet")]
+        Output::Parquet(parquet) => Ok(Box::new(crate::parquet::ParquetSink::open(parquet, parts)?)),
+        #[cfg(not(feature = "parquet"))]
+        Output::Parquet(_) => Err(parts.not_built("parquet")),
         #[cfg(feature = "kafka")]
         Output::Kafka(kafka) => reliable(parts, crate::brokers::Kafka::new(kafka, parts)),
         #[cfg(not(feature = "kafka"))]

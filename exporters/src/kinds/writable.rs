@@ -37,6 +37,7 @@ pub(super) fn check(config: &ExporterConfig) -> Result<(), Unwritable> {
             }
             _ => Ok(()),
         },
+        Output::Parquet(parquet) => folder(&parquet.folder).map_err(|e| wrong("folder", &parquet.folder, e)),
         _ => Ok(()),
     }
 }

@@ -38,8 +38,13 @@ pub(crate) trait Sink: Send {
     /// epoch.
     fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered>;
 
-    /// Writes buffered data, and checks for errors. Called when there is nothing to export, and at the end.
+    /// Writes buffered data, and checks for errors. Called when there is nothing to export.
     fn flush(&mut self) {}
+
+    /// Completes what has been begun. Called once, at the end.
+    fn finish(&mut self) {
+        self.flush();
+    }
 }
 
 /// What every sink is made from.

@@ -218,6 +218,86 @@ fn flows_with_the_same_addresses_are_told_apart_by_pauses() {
     has(&rows[6], &[json!({"IS_GLUED": 1, "RECORDS": 3})]);
 }
 
+/// A record of a flow from `a` to a host whose agent said nothing of it.
+fn to(address: &str, from: u64, until: u64) -> Value {
+    with(&with(&client(), json!({"IPV4_DST_ADDR": address})), times(from * SECOND, until * SECOND))
+}
+
+/// A record of another flow, by which the agent `name` has the address.
+fn sighting(name: &str, address: &str, second: u64, pod: &str) -> Value {
+    let pod = json!({"SRC_K8S_NAMESPACE": "shop", "SRC_K8S_POD": pod, "SRC_PROC_ATTRIBUTION": "no-socket"});
+    let there = json!({"IPV4_SRC_ADDR": address, "IPV4_DST_ADDR": "192.0.2.99"});
+    record(&[observer(name), there, pod, times(second * SECOND, (second + 1) * SECOND)])
+}
+
+/// What the tables say of the destination of each of these flows, when the agents have reported these sightings: basis, host and pod.
+fn owners(test: &str, flows: &[Value], sightings: &[Value]) -> Option<Vec<[String; 3]>> {
+    const OWNERS: &str = "SELECT DST_OWNER_BASIS, DST_OWNER_HOST, DST_OWNER_K8S_POD FROM owned_flows_of_days(first_day = today() - 2, \
+        last_day = today()) WHERE SRC_PROC_PID = 11 ORDER BY FLOW_KEY FORMAT JSONCompactEachRow";
+    let python = tools::python(test, "chdb")?;
+    let all = flows.iter().chain(sightings).enumerate().map(|(number, record)| with(record, key(number)).to_string());
+    let all: Vec<_> = all.collect();
+    let mut statements: Vec<_> = TABLES.iter().map(|text| json!([text, ""])).collect();
+    // Neither the order of records nor a repeated one makes a difference.
+    for part in [&all[..], &all[flows.len()..]] {
+        statements.push(json!(["INSERT INTO flows FORMAT JSONEachRow", part.join("\n")]));
+    }
+    statements.push(json!([OWNERS, ""]));
+    let answer = clickhouse::answer(&python, &statements);
+    Some(answer.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+#[test]
+fn an_end_without_an_agent_has_the_host_that_had_its_address_then() {
+    let minutes = |of: std::ops::Range<u64>, name: &'static str, address: &'static str, pod: &'static str| {
+        of.map(move |minute| sighting(name, address, 60 * minute, pod))
+    };
+    let moved = minutes(0..10, "b", "10.0.0.2", "web-1").chain(minutes(12..20, "c", "10.0.0.2", "web-2"));
+    // Returns to the same host after a pause that is too long to know who had it meanwhile.
+    let paused = [0, 60, 120, 430, 490].map(|second| sighting("b", "10.0.0.3", second, ""));
+    let shared = minutes(0..9, "b", "172.17.0.2", "").chain(minutes(3..6, "c", "172.17.0.2", ""));
+    let of_two_pods = minutes(0..3, "b", "10.0.0.4", "x").chain(minutes(1..3, "b", "10.0.0.4", "y"));
+    let everywhere = minutes(0..9, "b", "127.0.0.1", "").chain(minutes(0..9, "b", "169.254.1.1", ""));
+    let sightings: Vec<_> = moved.chain(paused).chain(shared).chain(of_two_pods).chain(everywhere).collect();
+    let [nobody, b, c] = [["", "", ""], ["address", "host-b", "web-1"], ["address", "host-c", "web-2"]];
+    let without_pod = ["address", "host-b", ""];
+    let cases = [
+        (to("10.0.0.2", 120, 121), b),
+        (to("10.0.0.2", 155, 159), b),
+        (to("10.0.0.2", 600, 601), nobody),
+        (to("10.0.0.2", 780, 790), c),
+        (to("10.0.0.2", 480, 780), nobody),
+        (to("10.0.0.2", 1260, 1261), nobody),
+        (to("10.0.0.3", 100, 110), without_pod),
+        (to("10.0.0.3", 200, 201), nobody),
+        (to("10.0.0.3", 440, 450), without_pod),
+        (to("172.17.0.2", 60, 61), without_pod),
+        (to("172.17.0.2", 200, 201), nobody),
+        (to("172.17.0.2", 480, 481), without_pod),
+        (to("10.0.0.4", 90, 91), without_pod),
+        (to("127.0.0.1", 90, 91), nobody),
+        (to("169.254.1.1", 90, 91), nobody),
+        (to("198.51.100.1", 90, 91), nobody),
+        // The agent there has reported it.
+        (with(&to("10.0.0.7", 780, 790), process("DST", ("nginx", 22))), ["agent", "host-a", ""]),
+    ];
+    let flows: Vec<_> = cases.iter().map(|(flow, _)| flow.clone()).collect();
+    let test = "an_end_without_an_agent_has_the_host_that_had_its_address_then";
+    let Some(found) = owners(test, &flows, &sightings) else { return };
+    assert_eq!(found.len(), cases.len());
+    for ((flow, expected), found) in cases.iter().zip(&found) {
+        assert_eq!(found, expected, "{flow}");
+    }
+}
+
+/// Exporters that are not pidflow report a process by its number alone.
+#[test]
+fn a_process_without_a_start_time_is_taken() {
+    let case = [with(&client(), json!({"SRC_PROC_START_TIME": null})), server()];
+    let Some(rows) = glued("a_process_without_a_start_time_is_taken", &[case.to_vec()]) else { return };
+    has(&rows[0], &[json!({"IS_GLUED": 1, "SRC_PROC_PID": 11, "SRC_PROC_START_TIME": null, "SRC_PROCESSES": 1})]);
+}
+
 /// The records of a proxy's two connections have two keys.
 #[test]
 fn what_has_another_key_stays_apart() {

@@ -30,6 +30,7 @@ mod nginx;
 mod nginx_stream;
 mod otlp;
 mod otlp_receivers;
+mod parquet;
 mod program;
 mod python_ipfix;
 mod redis;

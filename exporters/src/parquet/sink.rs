@@ -1,0 +1,179 @@
+//! Sorts records into the files of their hours, and finishes files by size and time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pidflow_schema::FlowRecord;
+
+use crate::config::ParquetConfig;
+use crate::private_files;
+use crate::random::random;
+use crate::sink::{Counters, Loss, Mode, Notice, Parts, Sink, StartError, Undelivered};
+use crate::template::Template;
+use crate::time::{TimePattern, wall_ns};
+
+use super::encoder::ParquetEncoder;
+use super::leftovers;
+use super::open_file::{OpenFile, Place};
+
+const SECOND_NS: u64 = 1_000_000_000;
+const HOUR_NS: u64 = 3600 * SECOND_NS;
+/// Maximum number of hours that have an incomplete file at the same time. When another one begins, the oldest file is finished.
+const MAX_OPEN: usize = 3;
+/// Maximum length of the host's name in a file's name.
+const MAX_HOST_NAME: usize = 64;
+
+/// Writes records to files.
+pub(crate) struct ParquetSink {
+    config: ParquetConfig,
+    encoder: ParquetEncoder,
+    names: Names,
+    open: Vec<OpenFile>,
+    mode: Mode,
+    counters: Arc<Counters>,
+    notice: Notice,
+}
+
+/// What folders and files are called.
+struct Names {
+    partition: TimePattern,
+    /// The host's name, as far as it can be in a file's name.
+    host: String,
+    time: TimePattern,
+}
+
+impl ParquetSink {
+    /// Creates the folder, and removes incomplete files of an agent that was killed.
+    ///
+    /// # Errors
+    /// The folder cannot be created or read.
+    pub(crate) fn open(config: &ParquetConfig, parts: &Parts<'_>) -> Result<Self, StartError> {
+        let encoder = encoder(parts)?;
+        prepare(config).map_err(|source| StartError::Write {
+            exporter: parts.config.name(),
+            key: "folder",
+            path: config.folder.clone(),
+            source,
+        })?;
+        let (counters, notice) = (parts.counters.clone(), Notice::new(parts.config.name()));
+        let names = Names::new(&parts.context.host_name).map_err(|reason| parts.error(reason.to_owned()))?;
+        let (config, mode) = (config.clone(), parts.context.mode);
+        Ok(Self { config, encoder, names, open: Vec::new(), mode, counters, notice })
+    }
+
+    /// The place of the file of the record's hour, which is begun if there is none.
+    fn file_of(&mut self, record: &FlowRecord, now_ns: u64) -> usize {
+        let hour = record.flow.last_ns / HOUR_NS;
+        if let Some(at) = self.open.iter().position(|file| file.hour == hour) {
+            return at;
+        }
+        if self.open.len() >= MAX_OPEN {
+            self.finish_file(0);
+        }
+        self.open.push(OpenFile::new(hour, now_ns, &self.encoder));
+        self.open.len() - 1
+    }
+
+    fn take(&mut self, record: &FlowRecord, now_ns: u64) {
+        let at = self.file_of(record, now_ns);
+        let Some(file) = self.open.get_mut(at) else { return };
+        if !file.push(record) {
+            return;
+        }
+        let (folder, stem) = self.names.of(&self.config, file);
+        let place = Place { folder: &folder, stem: &stem, mode: self.config.mode };
+        match file.write(&self.encoder, &place) {
+            Ok(()) if file.octets() >= self.config.rotate_octets => self.finish_file(at),
+            Ok(()) => {}
+            Err(e) => {
+                let file = self.open.remove(at);
+                self.lost(&e, file.records());
+            }
+        }
+    }
+
+    fn finish_file(&mut self, at: usize) {
+        let file = self.open.remove(at);
+        let (folder, stem) = self.names.of(&self.config, &file);
+        let place = Place { folder: &folder, stem: &stem, mode: self.config.mode };
+        let records = file.records();
+        match file.finish(&self.encoder, &place) {
+            Ok(octets) => {
+                self.counters.sent(records, usize::try_from(octets).unwrap_or(usize::MAX));
+                self.notice.worked();
+            }
+            Err(e) => self.lost(&e, records),
+        }
+    }
+
+    fn lost(&mut self, e: &std::io::Error, records: usize) {
+        self.counters.error();
+        self.counters.lost(Loss::WriteFailed, records);
+        self.notice.failed(e, "the records of a file are lost; the next file is tried");
+    }
+
+    /// Finishes files that are old enough. Where files are read, time does not pass.
+    fn finish_due(&mut self, now_ns: u64) {
+        let age = self.config.rotate_seconds.saturating_mul(SECOND_NS);
+        let is_due = |file: &OpenFile| now_ns.saturating_sub(file.begun_ns) >= age;
+        while let Some(at) = self.open.iter().position(is_due).filter(|_| self.mode == Mode::Live) {
+            self.finish_file(at);
+        }
+    }
+}
+
+impl Sink for ParquetSink {
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered> {
+        records.iter().for_each(|record| self.take(record, now_ns));
+        self.finish_due(now_ns);
+        Ok(())
+    }
+
+    fn flush(&mut self) {
+        self.finish_due(wall_ns());
+        self.notice.look();
+    }
+
+    fn finish(&mut self) {
+        while !self.open.is_empty() {
+            self.finish_file(0);
+        }
+    }
+}
+
+impl Names {
+    fn new(host: &str) -> Result<Self, &'static str> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        let host = host.chars().take(MAX_HOST_NAME).map(|c| if is_plain(c) { c } else { '_' }).collect();
+        let (partition, time) = (TimePattern::parse("date=%Y-%m-%d/hour=%H")?, TimePattern::parse("%Y%m%dT%H%M%SZ")?);
+        Ok(Self { partition, host, time })
+    }
+
+    /// A file's folder, and its name without its end: host, when it was begun, and a number that no other file has.
+    fn of(&self, config: &ParquetConfig, file: &OpenFile) -> (PathBuf, String) {
+        let folder = config.folder.join(self.partition.render(file.hour.saturating_mul(HOUR_NS)));
+        (folder, format!("flows-{}-{}-{:016x}", self.host, self.time.render(file.begun_ns), random()))
+    }
+}
+
+fn prepare(config: &ParquetConfig) -> std::io::Result<()> {
+    private_files::create_folder_for(&config.folder, config.mode)?;
+    let left = leftovers::remove(&config.folder)?;
+    if left > 0 {
+        tracing::info!("{}: removed {left} incomplete files of an agent that was killed", config.folder.display());
+    }
+    Ok(())
+}
+
+fn encoder(parts: &Parts<'_>) -> Result<ParquetEncoder, StartError> {
+    let template = parts.context.template(parts.config.template.as_ref(), Template::default);
+    ParquetEncoder::new(&template).map_err(|e| parts.error(e.to_string()))
+}
+
+/// Checks all but the folder.
+///
+/// # Errors
+/// The library refuses the schema.
+pub(crate) fn check(parts: &Parts<'_>) -> Result<(), StartError> {
+    encoder(parts).map(drop)
+}
