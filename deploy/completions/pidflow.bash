@@ -165,7 +165,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__collect)
-            opts="-n -V -T -h --config --netflow --sflow --ipfix-tcp --json-tcp --ipfix-tls --collect-tls-cert --collect-tls-key --collect-tls-client-ca --zmq-from --glue --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
+            opts="-n -V -T -h --config --netflow --sflow --ipfix-tcp --json-tcp --ipfix-tls --collect-tls-cert --collect-tls-key --collect-tls-client-ca --zmq-from --glue --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --parquet --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -276,6 +276,10 @@ _pidflow() {
                     return 0
                     ;;
                 --nats)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --parquet)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -769,7 +773,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__read)
-            opts="-f -t -d -n -V -T -h --config --filter --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --packet-figures --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --observer --log-format --log-level --help"
+            opts="-f -t -d -n -V -T -h --config --filter --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --packet-figures --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --parquet --redis --zmq --own-pen --drain-timeout --host --observer --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -891,6 +895,10 @@ _pidflow() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --parquet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --redis)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -931,7 +939,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__run)
-            opts="-i -f -t -d -n -V -T -h --config --report --report-file --baseline --fail-on-new --linger --interface --filter --snaplen --promiscuous --own-traffic --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --packet-figures --probes --delay-accounting --pod-logs --service-names --self-test-interval --docker-socket --kubernetes --kubelet --kubernetes-api --kubernetes-credentials --node-name --pod-labels --pod-annotations --kubernetes-cluster --command-lines --max-command-line --users --executables --hash-key-file --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
+            opts="-i -f -t -d -n -V -T -h --config --report --report-file --baseline --fail-on-new --linger --interface --filter --snaplen --promiscuous --own-traffic --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --packet-figures --probes --delay-accounting --pod-logs --service-names --self-test-interval --docker-socket --kubernetes --kubelet --kubernetes-api --kubernetes-credentials --node-name --pod-labels --pod-annotations --kubernetes-cluster --command-lines --max-command-line --users --executables --hash-key-file --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --parquet --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1162,6 +1170,10 @@ _pidflow() {
                     return 0
                     ;;
                 --nats)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --parquet)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

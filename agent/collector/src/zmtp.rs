@@ -7,6 +7,8 @@
 pub const MAX_FRAME: usize = 1 << 20;
 /// The most frames of a message that are kept; ntop's have two.
 const MAX_FRAMES: usize = 4;
+/// The most octets of answers that wait to be sent: a publisher that asks without end must read them.
+const MAX_ANSWER: usize = 4096;
 /// Octets of the greeting.
 const GREETING: usize = 64;
 const MORE: u8 = 1;
@@ -22,12 +24,15 @@ pub enum NotAPublisher {
     /// It does not begin as ZMTP 3 does.
     #[error("it does not speak ZMTP 3 (ZeroMQ 4)")]
     Protocol,
-    #[error("it wants encryption or authentication; run nProbe without --zmq-encryption")]
     /// It wants encryption or authentication (`--zmq-encryption` of nProbe).
+    #[error("it wants encryption or authentication; run nProbe without --zmq-encryption")]
     Mechanism,
     /// It is another kind of socket.
     #[error("it is no publisher (PUB)")]
     Kind,
+    /// It does not read what it asks for (PING).
+    #[error("it does not read the answers to its commands")]
+    Deaf,
     /// A frame, or the number of frames of a message, exceeds the limit.
     #[error("it sent a message of more than {MAX_FRAME} octets or {MAX_FRAMES} frames")]
     TooLong,
@@ -137,7 +142,7 @@ impl Subscriber {
         } else if name(b"ERROR").is_some() {
             return Err(NotAPublisher::Mechanism);
         }
-        Ok(())
+        if self.answer.len() > MAX_ANSWER { Err(NotAPublisher::Deaf) } else { Ok(()) }
     }
 }
 
@@ -248,7 +253,8 @@ mod tests {
             ([greeting(), frame(0, b"early")].concat(), NotAPublisher::Protocol),
             ([begun.clone(), endless].concat(), NotAPublisher::TooLong),
             ([begun.clone(), large].concat(), NotAPublisher::TooLong),
-            ([begun, frame(COMMAND, b"\x05ERROR\0")].concat(), NotAPublisher::Mechanism),
+            ([begun.clone(), frame(COMMAND, b"\x05ERROR\0")].concat(), NotAPublisher::Mechanism),
+            ([begun, frame(COMMAND, b"\x04PING\0\x0a").repeat(1000)].concat(), NotAPublisher::Deaf),
         ];
         for (octets, why) in cases {
             assert_eq!(of(&octets).unwrap_err(), why);
