@@ -122,7 +122,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l elastic -d 'Send
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l clickhouse -d 'Insert rows into the table `flows` of this ClickHouse server' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kafka -d 'Send messages to a topic of this Kafka broker [default topic: pidflow.flows]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l nats -d 'Publish messages with the subject `pidflow.flows` to this NATS server' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l parquet -d 'Write Parquet files to this folder, by date and hour of the flows\' ends (UTC): date=YYYY-MM-DD/hour=HH/….parquet' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l parquet -d 'Write Parquet files to this folder or s3://BUCKET/PREFIX, by date and hour of the flows\' ends (UTC): date=YYYY-MM-DD/hour=HH/….parquet' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l redis -d 'Append entries to the list `pidflow.flows` of this Redis server' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l zmq -d 'Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
@@ -186,7 +186,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l elastic -d 'Sen
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l clickhouse -d 'Insert rows into the table `flows` of this ClickHouse server' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l kafka -d 'Send messages to a topic of this Kafka broker [default topic: pidflow.flows]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l nats -d 'Publish messages with the subject `pidflow.flows` to this NATS server' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l parquet -d 'Write Parquet files to this folder, by date and hour of the flows\' ends (UTC): date=YYYY-MM-DD/hour=HH/….parquet' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l parquet -d 'Write Parquet files to this folder or s3://BUCKET/PREFIX, by date and hour of the flows\' ends (UTC): date=YYYY-MM-DD/hour=HH/….parquet' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l redis -d 'Append entries to the list `pidflow.flows` of this Redis server' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l zmq -d 'Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
@@ -232,7 +232,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l elastic -d '
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l clickhouse -d 'Insert rows into the table `flows` of this ClickHouse server' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l kafka -d 'Send messages to a topic of this Kafka broker [default topic: pidflow.flows]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l nats -d 'Publish messages with the subject `pidflow.flows` to this NATS server' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l parquet -d 'Write Parquet files to this folder, by date and hour of the flows\' ends (UTC): date=YYYY-MM-DD/hour=HH/….parquet' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l parquet -d 'Write Parquet files to this folder or s3://BUCKET/PREFIX, by date and hour of the flows\' ends (UTC): date=YYYY-MM-DD/hour=HH/….parquet' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l redis -d 'Append entries to the list `pidflow.flows` of this Redis server' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l zmq -d 'Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r

@@ -29,6 +29,7 @@ const REDIS: &str = "kind = \"redis\"\nurl = \"redis://a:1\"\n";
 const NATS: &str = "kind = \"nats\"\nurl = \"nats://a:1\"\n";
 const ZMQ: &str = "kind = \"zmq\"\nurl = \"tcp://*:5556\"\n";
 const PARQUET: &str = "kind = \"parquet\"\nfolder = \"flows\"\n";
+const S3: &str = "kind = \"parquet\"\nurl = \"s3://flows\"\naccess-key-id = \"a\"\nsecret-access-key = \"b\"\n";
 const KAFKA: &str = "kind = \"kafka\"\nbrokers = [\"a:1\"]\n";
 
 /// A table, a wrong line, its number in the table (0 for the last), and words that the message has.
@@ -121,6 +122,12 @@ const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     ("kind = \"parquet\"\n", "folder = \"\"", 0, &["`folder`", "folder's path"]),
     (PARQUET, "rotate-seconds = 0", 0, &["`rotate-seconds` is 0", "1 to 86400"]),
     (PARQUET, "mode = \"0777\"", 0, &["`mode`", "octal digits"]),
+    (PARQUET, "url = \"s3://flows\"", 0, &["`url`", "`folder` is set too"]),
+    (PARQUET, "region = \"x\"", 0, &["`region` is not a key"]),
+    ("kind = \"parquet\"\n", "url = \"s3://x\"", 0, &["`url`", "s3://BUCKET/PREFIX"]),
+    (S3, "endpoint = \"minio:1\"", 0, &["`endpoint`", "http://HOST:PORT"]),
+    (S3, "rotate-mebibytes = 2000", 0, &["`rotate-mebibytes` is 2000", "1 to 1024"]),
+    (S3, "mode = \"0640\"", 0, &["`mode` is not a key"]),
     (PARQUET, "spool = \"/x\"", 0, &["`spool` is not a key", "rotate-mebibytes"]),
     (KAFKA, "acks = \"most\"", 0, &["`acks`", "all, leader, none"]),
     (KAFKA, "topic = \"a b\"", 0, &["`topic`", "249"]),
@@ -196,12 +203,13 @@ fn exporters_that_share_a_spool_are_refused() {
 
 #[test]
 fn the_beginnings_of_these_tables_are_right() {
-    for table in
-        [UDP, TCP, TLS, V9, FILE, LINES, STDOUT, OTLP, ELASTIC, CLICKHOUSE, LOKI, INFLUX, REDIS, NATS, ZMQ, KAFKA]
-    {
+    for table in [
+        UDP, TCP, TLS, V9, FILE, LINES, STDOUT, OTLP, ELASTIC, CLICKHOUSE, LOKI, INFLUX, REDIS, NATS, ZMQ, PARQUET, S3,
+        KAFKA,
+    ] {
         let output = check(&format!("[[exporter]]\n{table}"));
         let said = String::from_utf8_lossy(&output.stderr);
-        let left_out = said.contains("pidflow.toml:2: ") && said.contains("`kind`: this build has no kafka");
+        let left_out = said.contains("pidflow.toml:2: ") && said.contains("`kind`: this build has no ");
         assert!(output.status.success() || left_out, "{table}{said}");
     }
 }
@@ -232,6 +240,8 @@ const WRONG_WITH_SECRETS: &[&str] = &[
     "kind = \"nats\"\nurl = \"nats://me:SECRET@a:1\"",
     "kind = \"elastic\"\nurl = \"http://me:SECRET@a:1\"",
     "kind = \"loki\"\nurl = \"http://a:1/?token=SECRET\"",
+    "kind = \"parquet\"\nurl = \"s3://flows\"\naccess-key-id = \"i\"\nsecret-access-key = [\"SECRET\"]",
+    "kind = \"parquet\"\nurl = \"s3://flows\"\nendpoint = \"http://me:SECRET@a:1\"\naccess-key-id = \"i\"\nsecret-access-key = \"s\"",
     "kind = \"kafka\"\nbrokers = [\"me:SECRET@a:1\"]",
     "kind = \"kafka\"\nbrokers = [\"a:1\"]\nsettings = \"SECRET\"",
     "kind = \"kafka\"\nbrokers = [\"a:1\"]\nsasl = \"PLAIN\"\nuser = \"u\"\npassword = [\"SECRET\"]",

@@ -217,8 +217,9 @@ pub(crate) struct ExportOptions {
     /// Publish messages with the subject `pidflow.flows` to this NATS server
     #[arg(long, value_name = "URL", env = "PIDFLOW_NATS")]
     pub(crate) nats: Option<String>,
-    /// Write Parquet files to this folder, by date and hour of the flows' ends (UTC): date=YYYY-MM-DD/hour=HH/….parquet
-    #[arg(long, value_name = "FOLDER", env = "PIDFLOW_PARQUET")]
+    /// Write Parquet files to this folder or s3://BUCKET/PREFIX, by date and hour of the flows' ends (UTC):
+    /// date=YYYY-MM-DD/hour=HH/….parquet
+    #[arg(long, value_name = "FOLDER|URL", env = "PIDFLOW_PARQUET")]
     pub(crate) parquet: Option<String>,
     /// Append entries to the list `pidflow.flows` of this Redis server
     #[arg(long, value_name = "URL", env = "PIDFLOW_REDIS")]

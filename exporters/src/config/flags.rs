@@ -103,12 +103,12 @@ impl ExporterConfig {
         Ok(Output::Nats(NatsConfig::new(url)?).into())
     }
 
-    /// `--parquet FOLDER`.
+    /// `--parquet FOLDER|s3://BUCKET/PREFIX`. AWS' variables set the server, the region and the credentials.
     ///
     /// # Errors
-    /// The folder has no name.
-    pub fn parquet(folder: &str) -> Result<Self, ConfigError> {
-        Ok(Output::Parquet(ParquetConfig::new(folder)?).into())
+    /// The folder has no name, the address is malformed, or there are no credentials.
+    pub fn parquet(to: &str) -> Result<Self, ConfigError> {
+        Ok(Output::Parquet(ParquetConfig::new(to, &|name| std::env::var(name).ok())?).into())
     }
 
     /// `--redis redis://HOST:PORT`.

@@ -32,7 +32,7 @@ impl Output {
                 _ => None,
             },
             // One name of many, in whose folder partitions are made.
-            Self::Parquet(parquet) => Some(parquet.folder.join("date=")),
+            Self::Parquet(parquet) => parquet.folder().map(|folder| folder.join("date=")),
             _ => None,
         }
     }

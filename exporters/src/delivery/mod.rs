@@ -1,16 +1,16 @@
 //! Delivery to receivers that confirm what they accepted. Retrying, giving up and counting are the same for all of
 //! them.
 
+mod attempts;
 mod backoff;
 mod receiver;
-
-use std::time::{Duration, Instant};
 
 use pidflow_schema::FlowRecord;
 
 use crate::config::DeliveryConfig;
 use crate::sink::{Link, Loss, Parts, Sink, StartError, Undelivered};
 
+pub(crate) use attempts::{Attempts, AttemptsEnd};
 pub(crate) use backoff::Backoff;
 pub(crate) use receiver::{Failure, Receiver, Retry, Sent};
 
@@ -18,16 +18,16 @@ pub(crate) use receiver::{Failure, Receiver, Retry, Sent};
 pub(crate) struct Delivery<R> {
     receiver: R,
     batch_records: usize,
-    timeout: Duration,
-    /// None: records wait in a spool, so they are not given up.
-    give_up: Option<Duration>,
+    /// Records in a spool are not given up.
+    attempts: Attempts,
     link: Link,
 }
 
 impl<R: Receiver> Delivery<R> {
     pub(crate) fn new(receiver: R, config: &DeliveryConfig, link: Link) -> Self {
         let give_up = config.spool.is_none().then_some(config.give_up);
-        Self { receiver, batch_records: config.batch_records.max(1), timeout: config.timeout, give_up, link }
+        let attempts = Attempts { timeout: config.timeout, give_up };
+        Self { receiver, batch_records: config.batch_records.max(1), attempts, link }
     }
 
     /// Runs until the receiver has accepted or refused the records, they are given up (and counted), or time is up.
@@ -36,7 +36,7 @@ impl<R: Receiver> Delivery<R> {
         self.receiver.begin(records, now_ns);
         let end = self.repeat(records, now_ns, &mut tally);
         let counters = &self.link.counters;
-        if matches!(end, AttemptsEnd::Stopped) && self.give_up.is_none() {
+        if matches!(end, AttemptsEnd::Stopped) && self.attempts.give_up.is_none() {
             // All of them stay in the spool and will be delivered again. So none counts as exported, and those that the
             // encoder has counted as lost will be counted again.
             counters.accepted(tally.left_out);
@@ -45,66 +45,28 @@ impl<R: Receiver> Delivery<R> {
         counters.exported(tally.taken);
         counters.lost(Loss::Rejected, tally.rejected);
         match end {
-            AttemptsEnd::Done => counters.lost(Loss::Rejected, tally.left),
+            AttemptsEnd::Accepted | AttemptsEnd::Refused => counters.lost(Loss::Rejected, tally.left),
             AttemptsEnd::GivenUp => counters.lost(Loss::Unreachable, tally.left),
             AttemptsEnd::Stopped => return Err(Stopped { left: tally.left }),
         }
         Ok(())
     }
 
-    fn repeat(&mut self, records: &[FlowRecord], now_ns: u64, tally: &mut Tally) -> AttemptsEnd {
-        let (give_up, mut backoff) = (self.give_up.map(|t| Instant::now() + t), Backoff::new());
-        loop {
-            let limit = self.link.control.remaining().map_or(self.timeout, |r| r.min(self.timeout));
-            let (sent, failure) = match self.receiver.attempt(records, now_ns, limit) {
-                Ok(sent) => (sent, None),
-                Err(failure) => (failure.sent, Some(failure)),
-            };
-            self.note(sent, tally);
-            let Some(failure) = failure else { break self.worked() };
-            let pause = match failure.retry {
-                Retry::Never => break self.refused(&failure.message),
-                Retry::Backoff => backoff.pause(None),
-                Retry::After(asked) => backoff.pause(Some(asked)),
-            };
-            self.link.failed(&failure.message, "trying again, records wait");
-            if give_up.is_some_and(|t| Instant::now() >= t) {
-                break AttemptsEnd::GivenUp;
-            }
-            if !self.link.control.pause(pause) {
-                break AttemptsEnd::Stopped;
-            }
-            self.link.counters.retry();
-        }
-    }
-
-    fn note(&self, sent: Sent, tally: &mut Tally) {
-        if sent.octets > 0 {
-            self.link.counters.message(sent.octets);
-        }
-        tally.add(sent);
-    }
-
     /// If the receiver accepted everything, each record has an answer; a record without an answer was refused.
-    fn worked(&mut self) -> AttemptsEnd {
-        self.link.notice.worked();
-        AttemptsEnd::Done
+    fn repeat(&mut self, records: &[FlowRecord], now_ns: u64, tally: &mut Tally) -> AttemptsEnd {
+        let receiver = &mut self.receiver;
+        self.attempts.run(&mut self.link, |link, limit| {
+            let (sent, result) = match receiver.attempt(records, now_ns, limit) {
+                Ok(sent) => (sent, Ok(())),
+                Err(failure) => (failure.sent, Err(failure)),
+            };
+            if sent.octets > 0 {
+                link.counters.message(sent.octets);
+            }
+            tally.add(sent);
+            result
+        })
     }
-
-    fn refused(&mut self, message: &str) -> AttemptsEnd {
-        self.link.failed(&message, "the receiver refused records permanently, they are lost");
-        AttemptsEnd::Done
-    }
-}
-
-/// How the attempts ended.
-enum AttemptsEnd {
-    /// The receiver has accepted or refused all records.
-    Done,
-    /// The receiver was unreachable for too long.
-    GivenUp,
-    /// Time was up.
-    Stopped,
 }
 
 /// Time was up before the records were delivered.

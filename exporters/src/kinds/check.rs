@@ -65,7 +65,7 @@ pub(crate) fn try_out(parts: &Parts<'_>) -> Result<(), StartError> {
         Output::Zmq(zmq) => crate::brokers::check_zmq(zmq).map_err(|reason| parts.error(reason)),
         // It creates its folder.
         #[cfg(feature = "parquet")]
-        Output::Parquet(_) => crate::parquet::check(parts),
+        Output::Parquet(parquet) => crate::parquet::check(parquet, parts),
         // Its client connects by itself.
         #[cfg(feature = "kafka")]
         Output::Kafka(kafka) => crate::brokers::check_kafka(kafka).map_err(|reason| parts.error(reason)),

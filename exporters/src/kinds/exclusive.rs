@@ -68,7 +68,7 @@ impl Exclusive {
                 }
                 _ => None,
             },
-            Output::Parquet(parquet) => Some(Self::File(real(&parquet.folder).display().to_string())),
+            Output::Parquet(parquet) => parquet.folder().map(|folder| Self::File(real(folder).display().to_string())),
             _ => None,
         }
     }

@@ -37,7 +37,9 @@ pub(super) fn check(config: &ExporterConfig) -> Result<(), Unwritable> {
             }
             _ => Ok(()),
         },
-        Output::Parquet(parquet) => folder(&parquet.folder).map_err(|e| wrong("folder", &parquet.folder, e)),
+        Output::Parquet(parquet) => {
+            parquet.folder().map_or(Ok(()), |path| folder(path).map_err(|e| wrong("folder", path, e)))
+        }
         _ => Ok(()),
     }
 }

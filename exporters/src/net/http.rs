@@ -49,6 +49,14 @@ impl HttpClient {
         Ok(Self { agent: settings.build().new_agent(), url: config.url.clone(), headers, gzip: config.gzip })
     }
 
+    /// Stores the body at the address, which is signed. An answer of any status is not a failure; see [`Answer::refusal`].
+    #[cfg(feature = "parquet-s3")]
+    pub(crate) fn put(&self, url: &str, body: &[u8], limit: Duration) -> Result<Answer, Failure> {
+        let request = self.agent.put(url).config().timeout_global(Some(limit)).build();
+        // The error may contain the address, and the address a signature.
+        request.send(body).and_then(Answer::read).map_err(|e| Failure::passing(without_query(&e.to_string())))
+    }
+
     /// Sends one request with a body of that media type to `path` under the receiver's address. An answer of any status
     /// is not a failure; see [`Answer::refusal`].
     pub(crate) fn post(&self, path: &str, media: &str, body: &[u8], limit: Duration) -> Result<Answer, Failure> {
@@ -62,6 +70,12 @@ impl HttpClient {
         };
         answer.and_then(Answer::read).map_err(|e| Failure::passing(e.to_string()))
     }
+}
+
+/// The text up to the query of an address in it.
+#[cfg(feature = "parquet-s3")]
+fn without_query(text: &str) -> String {
+    text.split_once('?').map_or_else(|| text.to_owned(), |(before, _)| format!("{before}?…"))
 }
 
 fn compress(body: &[u8]) -> Vec<u8> {

@@ -1,16 +1,12 @@
 //! The values of one column of a row group, until it is written.
 
-use std::io::Write;
-use std::mem;
-
-use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
+use parquet::data_type::{ByteArrayType, Int32Type, Int64Type};
 use parquet::errors::Result;
 use parquet::file::writer::SerializedColumnWriter;
 use pidflow_schema::{DataType, Element, FlowRecord, Group, Value};
 
-use crate::json::{put_ipv4, put_mac};
-
 use super::schema::ColumnKind;
+use super::texts::Texts;
 
 const MILLISECOND_NS: u64 = 1_000_000;
 const SECOND_MS: u64 = 1_000;
@@ -35,8 +31,7 @@ pub(super) struct Column {
 enum Values {
     Int32(Vec<i32>),
     Int64(Vec<i64>),
-    /// Texts behind one another, and where each begins and how long it is. Equal neighbours share one.
-    Text(Vec<u8>, Vec<(usize, usize)>),
+    Text(Box<Texts>),
 }
 
 impl Column {
@@ -45,7 +40,7 @@ impl Column {
         let values = match kind {
             ColumnKind::Small(_) => Values::Int32(Vec::new()),
             ColumnKind::Unsigned | ColumnKind::Signed | ColumnKind::Time => Values::Int64(Vec::new()),
-            ColumnKind::Text => Values::Text(Vec::new(), Vec::new()),
+            ColumnKind::Text => Values::Text(Box::default()),
         };
         let is_in_seconds = e.data_type == DataType::DateTimeSeconds;
         Self { read: e.read, group: e.group, kind, is_in_seconds, values, levels: Vec::new() }
@@ -63,7 +58,7 @@ impl Column {
                 all.push(wide(&value, self.is_in_seconds));
                 size_of::<i64>()
             }
-            Values::Text(texts, ends) => size_of::<(usize, usize)>() + push_text(&value, texts, ends),
+            Values::Text(texts) => texts.push(&value),
         };
         self.levels.resize(row, ABSENT);
         self.levels.push(PRESENT);
@@ -77,11 +72,7 @@ impl Column {
         match &mut self.values {
             Values::Int32(all) => writer.typed::<Int32Type>().write_batch(all, levels, None)?,
             Values::Int64(all) => writer.typed::<Int64Type>().write_batch(all, levels, None)?,
-            Values::Text(texts, ends) => {
-                let texts = ByteArray::from(mem::take(texts));
-                let all: Vec<_> = ends.iter().map(|(start, length)| texts.slice(*start, *length)).collect();
-                writer.typed::<ByteArrayType>().write_batch(&all, levels, None)?
-            }
+            Values::Text(texts) => writer.typed::<ByteArrayType>().write_batch(&texts.take(), levels, None)?,
         };
         self.clear();
         Ok(())
@@ -93,10 +84,7 @@ impl Column {
         match &mut self.values {
             Values::Int32(all) => all.clear(),
             Values::Int64(all) => all.clear(),
-            Values::Text(texts, ends) => {
-                texts.clear();
-                ends.clear();
-            }
+            Values::Text(texts) => texts.clear(),
         }
     }
 }
@@ -119,24 +107,4 @@ fn wide(value: &Value<'_>, is_in_seconds: bool) -> i64 {
         }
         _ => 0,
     }
-}
-
-/// Appends a text, unless it is the same as the last one. Returns how many bytes the texts have grown by.
-fn push_text(value: &Value<'_>, texts: &mut Vec<u8>, ends: &mut Vec<(usize, usize)>) -> usize {
-    let start = texts.len();
-    match value {
-        Value::Text(text) => texts.extend_from_slice(text.as_bytes()),
-        Value::Ipv4(a) => put_ipv4(*a, texts),
-        // Writing to a `Vec` cannot fail.
-        Value::Ipv6(a) => drop(write!(texts, "{a}")),
-        Value::Mac(a) => put_mac(*a, texts),
-        Value::Unsigned(_) | Value::Signed(_) | Value::Time(_) => {}
-    }
-    let length = texts.len() - start;
-    let last = ends.last().copied().filter(|(at, long)| texts.get(*at..at + long) == texts.get(start..));
-    if last.is_some() {
-        texts.truncate(start);
-    }
-    ends.push(last.unwrap_or((start, length)));
-    texts.len() - start
 }

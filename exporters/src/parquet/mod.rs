@@ -8,8 +8,12 @@ mod leftovers;
 mod open_file;
 mod part_file;
 mod row_group;
+#[cfg(feature = "parquet-s3")]
+mod s3;
 mod schema;
 mod sink;
+mod store;
+mod texts;
 
 pub use encoder::ParquetEncoder;
 pub(crate) use sink::{ParquetSink, check};

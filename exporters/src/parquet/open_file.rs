@@ -1,16 +1,13 @@
 //! The file of one hour that records are added to.
 
 use std::io;
-use std::path::Path;
 
 use parquet::file::writer::SerializedFileWriter;
 use pidflow_schema::FlowRecord;
 
-use crate::config::FileMode;
-
 use super::encoder::{ParquetEncoder, io_error};
-use super::part_file::PartFile;
 use super::row_group::RowGroup;
+use super::store::{FileKey, Store, Unfinished};
 
 /// A file that is not complete yet. It is created with its first row group.
 pub(super) struct OpenFile {
@@ -19,18 +16,10 @@ pub(super) struct OpenFile {
     /// When it was begun, nanoseconds since 1970.
     pub(super) begun_ns: u64,
     group: RowGroup,
-    writer: Option<SerializedFileWriter<PartFile>>,
+    /// With the name that it will have.
+    writer: Option<(SerializedFileWriter<Unfinished>, FileKey)>,
     /// Records of the row groups that were written.
     written: usize,
-}
-
-/// Where files are created.
-pub(super) struct Place<'a> {
-    /// The partition's folder.
-    pub(super) folder: &'a Path,
-    /// The file's name without its end.
-    pub(super) stem: &'a str,
-    pub(super) mode: Option<FileMode>,
 }
 
 impl OpenFile {
@@ -51,19 +40,19 @@ impl OpenFile {
 
     /// Bytes written so far.
     pub(super) fn octets(&self) -> u64 {
-        self.writer.as_ref().map_or(0, |writer| writer.bytes_written() as u64)
+        self.writer.as_ref().map_or(0, |(writer, _)| writer.bytes_written() as u64)
     }
 
-    /// Writes the row group.
+    /// Writes the row group. The file is called `key` if it is created now.
     ///
     /// # Errors
     /// The file cannot be created or written; it must be given up then.
-    pub(super) fn write(&mut self, encoder: &ParquetEncoder, place: &Place<'_>) -> io::Result<()> {
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
+    pub(super) fn write(&mut self, encoder: &ParquetEncoder, store: &Store, key: FileKey) -> io::Result<()> {
+        let (writer, _) = match &mut self.writer {
+            Some(open) => open,
             None => {
-                let part = PartFile::create(place.folder, place.stem, place.mode)?;
-                self.writer.insert(encoder.begin(part).map_err(io_error)?)
+                let writer = encoder.begin(store.create(&key)?).map_err(io_error)?;
+                self.writer.insert((writer, key))
             }
         };
         let records = self.group.records();
@@ -72,17 +61,20 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Writes the rest, and gives the file its name. Returns its size in bytes.
+    /// Writes the rest. Returns the complete file, which has no name yet; none: there was nothing to write.
     ///
     /// # Errors
     /// It cannot be written. There is no file of it then.
-    pub(super) fn finish(mut self, encoder: &ParquetEncoder, place: &Place<'_>) -> io::Result<u64> {
+    pub(super) fn complete(
+        mut self,
+        encoder: &ParquetEncoder,
+        store: &Store,
+        key: FileKey,
+    ) -> io::Result<Option<(Unfinished, FileKey)>> {
         if self.group.records() > 0 {
-            self.write(encoder, place)?;
+            self.write(encoder, store, key)?;
         }
-        match self.writer {
-            Some(writer) => writer.into_inner().map_err(io_error)?.finish(),
-            None => Ok(0),
-        }
+        let Some((writer, key)) = self.writer else { return Ok(None) };
+        Ok(Some((writer.into_inner().map_err(io_error)?, key)))
     }
 }

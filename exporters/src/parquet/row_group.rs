@@ -11,7 +11,7 @@ use super::column::Column;
 /// Maximum number of records of a row group. Readers work on row groups in parallel.
 const MAX_RECORDS: usize = 65_536;
 /// Maximum memory of the values of a row group, bytes.
-pub(super) const MAX_OCTETS: usize = 16 << 20;
+pub(super) const MAX_OCTETS: usize = 32 << 20;
 
 /// Records that are in no file yet.
 pub(super) struct RowGroup {

@@ -91,7 +91,10 @@ pub(super) fn properties(elements: &[&'static Element]) -> Result<WriterProperti
             ColumnKind::Time => all
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
-            _ if UNLIKE.contains(&e.name) => all.set_column_dictionary_enabled(path, false),
+            // The least and the greatest text of a row group tell readers nothing that saves work.
+            ColumnKind::Text => all
+                .set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
+                .set_column_dictionary_enabled(path, !UNLIKE.contains(&e.name)),
             _ => all,
         }
     });

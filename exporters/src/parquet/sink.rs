@@ -1,20 +1,16 @@
 //! Sorts records into the files of their hours, and finishes files by size and time.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use pidflow_schema::FlowRecord;
 
 use crate::config::ParquetConfig;
-use crate::private_files;
 use crate::random::random;
-use crate::sink::{Counters, Loss, Mode, Notice, Parts, Sink, StartError, Undelivered};
+use crate::sink::{Link, Loss, Mode, Parts, Sink, StartError, Undelivered};
 use crate::template::Template;
 use crate::time::{TimePattern, wall_ns};
 
 use super::encoder::ParquetEncoder;
-use super::leftovers;
-use super::open_file::{OpenFile, Place};
+use super::open_file::OpenFile;
+use super::store::{FileKey, NotStored, Store};
 
 const SECOND_NS: u64 = 1_000_000_000;
 const HOUR_NS: u64 = 3600 * SECOND_NS;
@@ -25,13 +21,14 @@ const MAX_HOST_NAME: usize = 64;
 
 /// Writes records to files.
 pub(crate) struct ParquetSink {
-    config: ParquetConfig,
+    rotate_octets: u64,
+    rotate_ns: u64,
+    store: Store,
     encoder: ParquetEncoder,
     names: Names,
     open: Vec<OpenFile>,
     mode: Mode,
-    counters: Arc<Counters>,
-    notice: Notice,
+    link: Link,
 }
 
 /// What folders and files are called.
@@ -43,22 +40,20 @@ struct Names {
 }
 
 impl ParquetSink {
-    /// Creates the folder, and removes incomplete files of an agent that was killed.
-    ///
-    /// # Errors
-    /// The folder cannot be created or read.
+    /// As [`Store::open`].
     pub(crate) fn open(config: &ParquetConfig, parts: &Parts<'_>) -> Result<Self, StartError> {
         let encoder = encoder(parts)?;
-        prepare(config).map_err(|source| StartError::Write {
-            exporter: parts.config.name(),
-            key: "folder",
-            path: config.folder.clone(),
-            source,
-        })?;
-        let (counters, notice) = (parts.counters.clone(), Notice::new(parts.config.name()));
         let names = Names::new(&parts.context.host_name).map_err(|reason| parts.error(reason.to_owned()))?;
-        let (config, mode) = (config.clone(), parts.context.mode);
-        Ok(Self { config, encoder, names, open: Vec::new(), mode, counters, notice })
+        Ok(Self {
+            rotate_octets: config.rotate_octets,
+            rotate_ns: config.rotate_seconds.saturating_mul(SECOND_NS),
+            store: Store::open(config, parts)?,
+            encoder,
+            names,
+            open: Vec::new(),
+            mode: parts.context.mode,
+            link: parts.link(),
+        })
     }
 
     /// The place of the file of the record's hour, which is begun if there is none.
@@ -80,41 +75,40 @@ impl ParquetSink {
         if !file.push(record) {
             return;
         }
-        let (folder, stem) = self.names.of(&self.config, file);
-        let place = Place { folder: &folder, stem: &stem, mode: self.config.mode };
-        match file.write(&self.encoder, &place) {
-            Ok(()) if file.octets() >= self.config.rotate_octets => self.finish_file(at),
+        let key = self.names.of(file);
+        match file.write(&self.encoder, &self.store, key) {
+            Ok(()) if file.octets() >= self.rotate_octets => self.finish_file(at),
             Ok(()) => {}
             Err(e) => {
                 let file = self.open.remove(at);
-                self.lost(&e, file.records());
+                self.write_failed(&e, file.records());
             }
         }
     }
 
     fn finish_file(&mut self, at: usize) {
         let file = self.open.remove(at);
-        let (folder, stem) = self.names.of(&self.config, &file);
-        let place = Place { folder: &folder, stem: &stem, mode: self.config.mode };
-        let records = file.records();
-        match file.finish(&self.encoder, &place) {
-            Ok(octets) => {
-                self.counters.sent(records, usize::try_from(octets).unwrap_or(usize::MAX));
-                self.notice.worked();
-            }
-            Err(e) => self.lost(&e, records),
+        let (records, key) = (file.records(), self.names.of(&file));
+        let (file, key) = match file.complete(&self.encoder, &self.store, key) {
+            Ok(Some(complete)) => complete,
+            Ok(None) => return,
+            Err(e) => return self.write_failed(&e, records),
+        };
+        match self.store.finish(file, &key, &mut self.link) {
+            Ok(octets) => self.link.counters.sent(records, usize::try_from(octets).unwrap_or(usize::MAX)),
+            Err(NotStored { error: Some(e), .. }) => self.write_failed(&e, records),
+            Err(NotStored { why, error: None }) => self.link.counters.lost(why, records),
         }
     }
 
-    fn lost(&mut self, e: &std::io::Error, records: usize) {
-        self.counters.error();
-        self.counters.lost(Loss::WriteFailed, records);
-        self.notice.failed(e, "the records of a file are lost; the next file is tried");
+    fn write_failed(&mut self, e: &std::io::Error, records: usize) {
+        self.link.counters.lost(Loss::WriteFailed, records);
+        self.link.failed(e, "the records of a file are lost; the next file is tried");
     }
 
     /// Finishes files that are old enough. Where files are read, time does not pass.
     fn finish_due(&mut self, now_ns: u64) {
-        let age = self.config.rotate_seconds.saturating_mul(SECOND_NS);
+        let age = self.rotate_ns;
         let is_due = |file: &OpenFile| now_ns.saturating_sub(file.begun_ns) >= age;
         while let Some(at) = self.open.iter().position(is_due).filter(|_| self.mode == Mode::Live) {
             self.finish_file(at);
@@ -131,7 +125,7 @@ impl Sink for ParquetSink {
 
     fn flush(&mut self) {
         self.finish_due(wall_ns());
-        self.notice.look();
+        self.link.notice.look();
     }
 
     fn finish(&mut self) {
@@ -149,20 +143,14 @@ impl Names {
         Ok(Self { partition, host, time })
     }
 
-    /// A file's folder, and its name without its end: host, when it was begun, and a number that no other file has.
-    fn of(&self, config: &ParquetConfig, file: &OpenFile) -> (PathBuf, String) {
-        let folder = config.folder.join(self.partition.render(file.hour.saturating_mul(HOUR_NS)));
-        (folder, format!("flows-{}-{}-{:016x}", self.host, self.time.render(file.begun_ns), random()))
+    /// A file's partition, and its name: host, when it was begun, and a number that no other file has.
+    fn of(&self, file: &OpenFile) -> FileKey {
+        let partition = self.partition.render(file.hour.saturating_mul(HOUR_NS));
+        FileKey {
+            partition,
+            stem: format!("flows-{}-{}-{:016x}", self.host, self.time.render(file.begun_ns), random()),
+        }
     }
-}
-
-fn prepare(config: &ParquetConfig) -> std::io::Result<()> {
-    private_files::create_folder_for(&config.folder, config.mode)?;
-    let left = leftovers::remove(&config.folder)?;
-    if left > 0 {
-        tracing::info!("{}: removed {left} incomplete files of an agent that was killed", config.folder.display());
-    }
-    Ok(())
 }
 
 fn encoder(parts: &Parts<'_>) -> Result<ParquetEncoder, StartError> {
@@ -170,10 +158,14 @@ fn encoder(parts: &Parts<'_>) -> Result<ParquetEncoder, StartError> {
     ParquetEncoder::new(&template).map_err(|e| parts.error(e.to_string()))
 }
 
-/// Checks all but the folder.
+/// Checks all but the folder, which it would create.
 ///
 /// # Errors
-/// The library refuses the schema.
-pub(crate) fn check(parts: &Parts<'_>) -> Result<(), StartError> {
-    encoder(parts).map(drop)
+/// The library refuses the schema; the store's address is wrong; this build has no S3.
+pub(crate) fn check(config: &ParquetConfig, parts: &Parts<'_>) -> Result<(), StartError> {
+    encoder(parts)?;
+    match config.folder() {
+        Some(_) => Ok(()),
+        None => Store::open(config, parts).map(drop),
+    }
 }

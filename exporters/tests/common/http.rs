@@ -107,7 +107,7 @@ fn serve(stream: TcpStream, cut: bool, seen: &Mutex<Seen>, handler: &Mutex<Handl
 fn request(reader: &mut BufReader<TcpStream>, cut: bool) -> Result<Option<Request>, String> {
     let Some(line) = line(reader)? else { return Ok(None) };
     let parts: Vec<_> = line.split(' ').collect();
-    let ["POST", path, "HTTP/1.1"] = parts[..] else { return Err(format!("request line {line:?}")) };
+    let ["POST" | "PUT", path, "HTTP/1.1"] = parts[..] else { return Err(format!("request line {line:?}")) };
     let path = path.to_owned();
     if !path.starts_with('/') || path.bytes().any(|b| !b.is_ascii_graphic()) {
         return Err(format!("target {path:?}"));

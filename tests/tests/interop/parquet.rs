@@ -1,15 +1,18 @@
 //! The Parquet exporter's files, read by pyarrow, DuckDB and ClickHouse's engine.
 
+use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
-use pidflow_exporters::{ExporterConfig, sample};
+use pidflow_exporters::{ExporterConfig, ExporterSet, sample};
 use pidflow_schema::{DataType, FlowRecord, by_name};
 use serde_json::{Map, Value, json};
 
 use crate::{capture, expected, tools};
 
 const SCRIPT: &str = include_str!("parquet.py");
+const STORE: &str = include_str!("s3.py");
 const HOUR_NS: u64 = 3_600_000_000_000;
 
 /// Records of two days, every third one in another hour.
@@ -51,7 +54,10 @@ fn has_what_json_says(test: &str, engine: &str) {
     let Some(python) = tools::python(test, engine) else { return };
     let (records, folder) = (records(), tempfile::tempdir().unwrap());
     write(folder.path(), &records);
-    let mut found = rows(&python, engine, folder.path());
+    assert_is_what_json_says(rows(&python, engine, folder.path()), &records);
+}
+
+fn assert_is_what_json_says(mut found: Vec<Map<String, Value>>, records: &[FlowRecord]) {
     for row in &mut found {
         // Not every reader adds the partition's columns.
         let (date, hour) = partition(row);
@@ -67,7 +73,7 @@ fn has_what_json_says(test: &str, engine: &str) {
         rows.sort_by_key(Value::to_string);
         rows
     };
-    let (found, wanted) = (sorted(found), sorted(expected::objects(&records)));
+    let (found, wanted) = (sorted(found), sorted(expected::objects(records)));
     assert_eq!(found.len(), wanted.len());
     for (found, wanted) in found.iter().zip(&wanted) {
         assert_eq!(found, wanted);
@@ -87,4 +93,50 @@ fn duckdb_reads_in_files_what_json_says() {
 #[test]
 fn chdb_reads_in_files_what_json_says() {
     has_what_json_says("chdb_reads_in_files_what_json_says", "chdb");
+}
+
+/// A store in Python with these keys, which ends with the test, and its port.
+fn store(python: &Path, folder: &Path, secret: &str) -> (Stopped, u16) {
+    let mut command = Command::new(python);
+    command.args(["-c", STORE]).arg(folder).args(["the-key", secret]).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (Stopped(child), line.trim().parse().unwrap())
+}
+
+struct Stopped(Child);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn to_store(port: u16) -> ExporterConfig {
+    let config = json!({"kind": "parquet", "url": "s3://flows/of hosts", "endpoint": format!("http://127.0.0.1:{port}"),
+        "region": "eu-central-1", "access-key-id": "the-key", "secret-access-key": "the+secret/key", "give-up-seconds": 1});
+    serde_json::from_value(config).unwrap()
+}
+
+#[test]
+fn a_store_that_checks_signatures_has_what_json_says() {
+    let Some(python) = tools::python("a_store_that_checks_signatures_has_what_json_says", "pyarrow") else { return };
+    let (records, folder) = (records(), tempfile::tempdir().unwrap());
+    let (_store, port) = store(&python, folder.path(), "the+secret/key");
+    capture::export(&[to_store(port)], &records, 100);
+    let found = rows(&python, "pyarrow", &folder.path().join("flows/of hosts"));
+    assert_is_what_json_says(found, &records);
+}
+
+#[test]
+fn a_store_with_another_key_accepts_nothing() {
+    let Some(python) = tools::python("a_store_with_another_key_accepts_nothing", "hmac") else { return };
+    let (records, folder) = (records(), tempfile::tempdir().unwrap());
+    let (_store, port) = store(&python, folder.path(), "another");
+    let set = ExporterSet::start(&[to_store(port)], &capture::context()).unwrap();
+    set.send(&records.into());
+    let end = set.shutdown(capture::EXPORT_TIMEOUT).remove(0);
+    assert_eq!((end.exported, end.lost_total(), fs::read_dir(folder.path()).unwrap().count()), (0, 300, 0));
 }
