@@ -139,6 +139,8 @@ missing_packages() {
   done
   pkg-config --exists libpcap 2>/dev/null || echo libpcap-dev
   python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+  has ndpiReader || echo libndpi-bin
+  [ -n "$(find /usr/lib -name 'libndpi.so.4.2' -print -quit)" ] || echo libndpi4.2
   [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || echo libnginx-mod-stream
   [ -e /usr/share/fonts/opentype/inter ] || echo fonts-inter
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring

@@ -24,6 +24,7 @@ mod host;
 mod host_files;
 mod http;
 mod http_client;
+mod inspection;
 mod kubernetes;
 mod ledger;
 mod live_view;

@@ -63,6 +63,11 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tcp-health -d 'W
 off\t'Only flags and the duration of the handshake'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l packet-figures -d 'Whether sizes of packets, times between them, DSCP, ECN and hop limits are measured [default: off]' -r -f -a "on\t'Sizes, times between packets, DSCP, ECN and hop limits of each direction'
 off\t'Only packets and bytes'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ndpi -d 'Whether the system\'s nDPI library classifies flows by their first packets. It is C code that reads what strangers send. Without the library a warning says so, and flows are not classified [default: off]' -r -f -a "on\t'By their first packets'
+off\t'The library is not loaded'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ndpi-protocols -d 'File with protocols of your own, in nDPI\'s format' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ndpi-tcp-packets -d 'Packets of a TCP connection that nDPI sees at most, with those of the handshake [default: 15]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ndpi-udp-packets -d 'Packets of a flow of UDP or another protocol that nDPI sees at most [default: 2]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best method that attaches, for each hook'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'
@@ -165,6 +170,11 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l tcp-health -d '
 off\t'Only flags and the duration of the handshake'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l packet-figures -d 'Whether sizes of packets, times between them, DSCP, ECN and hop limits are measured [default: off]' -r -f -a "on\t'Sizes, times between packets, DSCP, ECN and hop limits of each direction'
 off\t'Only packets and bytes'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ndpi -d 'Whether the system\'s nDPI library classifies flows by their first packets. It is C code that reads what strangers send. Without the library a warning says so, and flows are not classified [default: off]' -r -f -a "on\t'By their first packets'
+off\t'The library is not loaded'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ndpi-protocols -d 'File with protocols of your own, in nDPI\'s format' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ndpi-tcp-packets -d 'Packets of a TCP connection that nDPI sees at most, with those of the handshake [default: 15]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ndpi-udp-packets -d 'Packets of a flow of UDP or another protocol that nDPI sees at most [default: 2]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l only -d 'Keep only records for which this expression is true, such as \'process == "nginx" && dst.port == 443\'. It applies to exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'

@@ -126,6 +126,14 @@ own[111] = { field = ProtoField.string("pidflow.observer", "OBSERVER"), text = t
 own[112] = { field = ProtoField.uint32("pidflow.observer_network_namespace", "OBSERVER_NETWORK_NAMESPACE"), text = false }
 ntop[118] = { field = ProtoField.uint16("pidflow.l7_proto", "L7_PROTO"), text = false }
 ntop[119] = { field = ProtoField.string("pidflow.l7_proto_name", "L7_PROTO_NAME"), text = true }
+ntop[560] = { field = ProtoField.uint8("pidflow.l7_confidence", "L7_CONFIDENCE"), text = false }
+own[230] = { field = ProtoField.string("pidflow.l7_confidence_name", "L7_CONFIDENCE_NAME"), text = true }
+own[231] = { field = ProtoField.uint16("pidflow.l7_master_proto", "L7_MASTER_PROTO"), text = false }
+ntop[501] = { field = ProtoField.string("pidflow.l7_proto_category", "L7_PROTO_CATEGORY"), text = true }
+own[232] = { field = ProtoField.string("pidflow.l7_proto_breed", "L7_PROTO_BREED"), text = true }
+ntop[509] = { field = ProtoField.uint64("pidflow.l7_proto_risk", "L7_PROTO_RISK"), text = false }
+ntop[510] = { field = ProtoField.string("pidflow.l7_proto_risk_name", "L7_PROTO_RISK_NAME"), text = true }
+ntop[527] = { field = ProtoField.uint16("pidflow.l7_risk_score", "L7_RISK_SCORE"), text = false }
 own[80] = { field = ProtoField.string("pidflow.application_protocol", "APPLICATION_PROTOCOL"), text = true }
 own[225] = { field = ProtoField.string("pidflow.application_request", "APPLICATION_REQUEST"), text = true }
 ntop[188] = { field = ProtoField.string("pidflow.tls_server_name", "TLS_SERVER_NAME"), text = true }

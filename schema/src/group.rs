@@ -1,8 +1,8 @@
 //! Groups of elements that a record has together.
 
 use crate::record::{
-    Application, Collected, Counters, FlowRecord, PacketFigures, Process, ProcessEnd, Protocol, TcpHealth, Translation,
-    Tunnel,
+    Application, Classification, Collected, Counters, FlowRecord, PacketFigures, Process, ProcessEnd, Protocol,
+    TcpHealth, Translation, Tunnel,
 };
 
 /// Which records have an element.
@@ -89,6 +89,10 @@ pub enum Group {
     TranslationIpv6,
     /// The application protocol is known.
     Application,
+    /// By nDPI.
+    Classification,
+    /// nDPI found risks.
+    Risks,
     /// A handshake of TLS was seen.
     Tls,
     /// A request or response of HTTP was seen.
@@ -294,6 +298,7 @@ impl FlowRecord {
         let set = self.flow.tcp.as_deref().map_or(set, |tcp| with_tcp(set, tcp));
         let set = self.flow.packet_figures.as_deref().map_or(set, |figures| with_packet_figures(set, figures));
         let set = self.flow.application.as_deref().map_or(set, |application| with_application(set, application));
+        let set = self.flow.classification.as_deref().map_or(set, |known| with_classification(set, known));
         with_end(with_end(set, &self.source, &SOURCE), &self.destination, &DESTINATION)
     }
 }
@@ -338,6 +343,12 @@ fn with_application(set: GroupSet, application: &Application) -> GroupSet {
         .with(Group::HttpStatus, application.http.as_ref().is_some_and(|http| http.status.is_some()))
         .with(Group::Dns, application.dns.is_some())
         .with(Group::DnsResponse, response.is_some())
+}
+
+fn with_classification(set: GroupSet, known: &Classification) -> GroupSet {
+    set.with(Group::Application, true)
+        .with(Group::Classification, known.is_known())
+        .with(Group::Risks, known.risks != 0)
 }
 
 fn with_tunnel(set: GroupSet, tunnel: &Tunnel) -> GroupSet {

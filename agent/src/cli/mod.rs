@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use crate::config::CollectOptions;
 use crate::config::choices::ReportFormat;
 use crate::config::options::{
-    ExportOptions, FlowOptions, HistoryOptions, HttpOptions, LogOptions, Options, ViewOptions,
+    ExportOptions, FlowOptions, HistoryOptions, HttpOptions, LogOptions, NdpiOptions, Options, ViewOptions,
 };
 use crate::config::timeout::Timeout;
 use crate::config::values::Listen;
@@ -113,6 +113,8 @@ pub(crate) struct ReadArgs {
     pub(crate) filter: Option<String>,
     #[command(flatten)]
     pub(crate) flows: FlowOptions,
+    #[command(flatten)]
+    pub(crate) ndpi: NdpiOptions,
     #[command(flatten)]
     pub(crate) export: ExportOptions,
     #[command(flatten)]

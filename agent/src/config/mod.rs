@@ -9,6 +9,7 @@ mod file;
 mod kubernetes;
 mod kubernetes_settings;
 mod layers;
+mod ndpi;
 pub(crate) mod options;
 pub(crate) mod outputs;
 pub(crate) mod size;

@@ -14,6 +14,7 @@ use super::collect::CollectOptions;
 use super::containers::ContainerOptions;
 use super::kubernetes::{LabelName, ServerUrl};
 use super::layers::layers;
+pub(crate) use super::ndpi::NdpiOptions;
 use super::size::Size;
 use super::switches::{ApplicationNames, PacketFigureRule, ServiceNames, TcpHealthRule};
 use super::timeout::Timeout;
@@ -326,6 +327,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) flows: FlowOptions,
     #[command(flatten)]
+    pub(crate) ndpi: NdpiOptions,
+    #[command(flatten)]
     pub(crate) probes: ProbeOptions,
     #[command(flatten)]
     pub(crate) containers: ContainerOptions,
@@ -356,7 +359,9 @@ impl Options {
     /// The files that `run` reads, without those of exporters.
     pub(crate) fn files_read(&self) -> impl Iterator<Item = &FilePath> {
         let HttpOptions { tls_cert, tls_key, tls_client_ca, token_file, .. } = &self.http;
-        [tls_cert, tls_key, tls_client_ca, token_file, &self.privacy.hash_key_file].into_iter().flatten()
+        [tls_cert, tls_key, tls_client_ca, token_file, &self.privacy.hash_key_file, &self.ndpi.protocols]
+            .into_iter()
+            .flatten()
     }
 
     /// This layer over a lower one.
@@ -364,6 +369,7 @@ impl Options {
         Self {
             capture: self.capture.over(lower.capture),
             flows: self.flows.over(lower.flows),
+            ndpi: self.ndpi.over(lower.ndpi),
             probes: self.probes.over(lower.probes),
             containers: self.containers.over(lower.containers),
             kubernetes: self.kubernetes.over(lower.kubernetes),
@@ -383,6 +389,7 @@ impl Options {
         let same = [
             ("[capture]", self.capture == other.capture),
             ("[flows]", self.flows == other.flows),
+            ("[ndpi]", self.ndpi == other.ndpi),
             ("[probes]", self.probes == other.probes),
             ("[containers]", self.containers == other.containers),
             ("[kubernetes]", self.kubernetes == other.kubernetes),

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    Application, Candidate, Collected, Container, Dns, Endpoint, FlowRecord, Glued, Http, Node, Owner, Placement, Pod,
-    PodDetails, Process, ProcessEnd, Service, Tls,
+    Application, Candidate, Classification, Collected, Container, Dns, Endpoint, FlowRecord, Glued, Http, Node, Owner,
+    Placement, Pod, PodDetails, Process, ProcessEnd, Service, Tls,
 };
 
 /// Texts shorter than this, in bytes, are counted for each reference, because finding shared ones would cost more.
@@ -47,6 +47,11 @@ impl Kept {
         self.texts(&[&record.host, &record.observer, &flow.interface]);
         if let Some(application) = flow.application.as_ref().filter(|application| self.is_new(application)) {
             self.application(application);
+        }
+        if let Some(classification) = flow.classification.as_ref().filter(|classification| self.is_new(classification))
+        {
+            self.bytes += SHARED_OVERHEAD + size_of::<Classification>();
+            self.texts(&classification.texts().map(|text| &**text));
         }
         if let Some(tunnel) = &flow.tunnel {
             self.bytes += size_of_val(&**tunnel);

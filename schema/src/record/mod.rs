@@ -2,6 +2,7 @@
 
 mod application;
 mod attribution;
+mod classification;
 mod collected;
 mod container;
 mod end;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use application::{Application, ApplicationProtocol, Dns, DnsResponse, Http, Tls};
 pub use attribution::Attribution;
+pub use classification::{Classification, Confidence};
 pub use collected::{Collected, Routing};
 pub use container::Container;
 pub use end::{Candidate, Endpoint, ProcessEnd};

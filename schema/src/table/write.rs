@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Application, ApplicationLatency, Candidate, Collected, Container, Dns, DnsResponse, Endpoint, FlowRecord, Glued,
-    Handshake, HostUsage, Http, InitialSequences, Login, Lost, Node, Owner, PacketFigures, Placement, Pod, PodDetails,
-    Process, ProcessEnd, ProcessUsage, Routing, Service, TcpHealth, Tls, Translation, Tunnel,
+    Application, ApplicationLatency, Candidate, Classification, Collected, Container, Dns, DnsResponse, Endpoint,
+    FlowRecord, Glued, Handshake, HostUsage, Http, InitialSequences, Login, Lost, Node, Owner, PacketFigures,
+    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Routing, Service, TcpHealth, Tls, Translation,
+    Tunnel,
 };
 
 /// Sets the value in the record, if there is one.
@@ -168,6 +169,11 @@ pub(super) fn routing_mut(record: &mut FlowRecord) -> &mut Routing {
 /// The application, made where there was none.
 pub(super) fn application_mut(record: &mut FlowRecord) -> &mut Application {
     Arc::make_mut(record.flow.application.get_or_insert_default())
+}
+
+/// What nDPI says, made where there was nothing.
+pub(super) fn classification_mut(record: &mut FlowRecord) -> &mut Classification {
+    Arc::make_mut(record.flow.classification.get_or_insert_default())
 }
 
 /// The TLS handshake, made where there was none.
