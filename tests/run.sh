@@ -134,7 +134,7 @@ missing_packages() {
     influxd:influxdb nginx:nginx chromium:chromium \
     prometheus:prometheus promtool:prometheus node:nodejs npm:npm python3:python3 systemd-analyze:systemd \
     redis-server:redis-server redis-cli:redis-tools nats-server:nats-server make:make g++:g++ curl:curl \
-    tmux:tmux lintian:lintian dpkg-shlibdeps:dpkg-dev mmdebstrap:mmdebstrap; do
+    mmdblookup:mmdb-bin tmux:tmux lintian:lintian dpkg-shlibdeps:dpkg-dev mmdebstrap:mmdebstrap; do
     has "${pair%%:*}" || echo "${pair#*:}"
   done
   pkg-config --exists libpcap 2>/dev/null || echo libpcap-dev

@@ -36,6 +36,7 @@ mod observe;
 mod output_folders;
 mod pacing;
 mod pipeline;
+mod places;
 mod pod_owner;
 mod printable;
 pub mod privacy;

@@ -68,6 +68,9 @@ off\t'The library is not loaded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ndpi-protocols -d 'File with protocols of your own, in nDPI\'s format' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ndpi-tcp-packets -d 'Packets of a TCP connection that nDPI sees at most, with those of the handshake [default: 15]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ndpi-udp-packets -d 'Packets of a flow of UDP or another protocol that nDPI sees at most [default: 2]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l geoip-city -d 'Database of countries and cities in MaxMind\'s format, such as GeoLite2-City.mmdb; read again when it is replaced' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l geoip-asn -d 'Database of autonomous systems in MaxMind\'s format, such as GeoLite2-ASN.mmdb; read again when it is replaced' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l local-networks -d 'Local networks, such as 10.0.0.0/8,fd00::/8; "own": those of this host\'s interfaces. Records then tell whether a flow comes in, goes out, is internal or forwarded [default: none]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best method that attaches, for each hook'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'
@@ -114,7 +117,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-vers
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@, @PLACES@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'
@@ -175,6 +178,9 @@ off\t'The library is not loaded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ndpi-protocols -d 'File with protocols of your own, in nDPI\'s format' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ndpi-tcp-packets -d 'Packets of a TCP connection that nDPI sees at most, with those of the handshake [default: 15]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ndpi-udp-packets -d 'Packets of a flow of UDP or another protocol that nDPI sees at most [default: 2]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l geoip-city -d 'Database of countries and cities in MaxMind\'s format, such as GeoLite2-City.mmdb; read again when it is replaced' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l geoip-asn -d 'Database of autonomous systems in MaxMind\'s format, such as GeoLite2-ASN.mmdb; read again when it is replaced' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l local-networks -d 'Local networks, such as 10.0.0.0/8,fd00::/8; "own": those of this host\'s interfaces. Records then tell whether a flow comes in, goes out, is internal or forwarded [default: none]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l only -d 'Keep only records for which this expression is true, such as \'process == "nginx" && dst.port == 443\'. It applies to exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
@@ -182,7 +188,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-ver
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@, @PLACES@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'
@@ -215,6 +221,9 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l sflow -d 'Re
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l ipfix-tcp -d 'Receive IPFIX over TCP on this address, repeatable, such as 0.0.0.0:4739' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l json-tcp -d 'Receive pidflow\'s JSON lines over TCP on this address, repeatable. Each TCP address accepts both; the first octet of a connection says which' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l glue -d 'Put the records of several agents about one flow together, for which each record waits at most this long, such as 30s' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l geoip-city -d 'Database of countries and cities in MaxMind\'s format, such as GeoLite2-City.mmdb; read again when it is replaced' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l geoip-asn -d 'Database of autonomous systems in MaxMind\'s format, such as GeoLite2-ASN.mmdb; read again when it is replaced' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l local-networks -d 'Local networks, such as 10.0.0.0/8,fd00::/8; "own": those of this host\'s interfaces. Records then tell whether a flow comes in, goes out, is internal or forwarded [default: none]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l only -d 'Keep only records for which this expression is true, such as \'process == "nginx" && dst.port == 443\'. It applies to exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
@@ -222,7 +231,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s V -l export-
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@, @PLACES@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'

@@ -141,6 +141,16 @@ pub enum Group {
     ExporterIpv6,
     /// How that exporter forwarded the flow is known.
     Routing,
+    /// The autonomous system of the source is known, or that an exporter does not know it.
+    SourceSystem,
+    /// The autonomous system of the destination is known, or that an exporter does not know it.
+    DestinationSystem,
+    /// It is known where the source's address is.
+    SourcePlace,
+    /// It is known where the destination's address is.
+    DestinationPlace,
+    /// The local networks are known.
+    TrafficDirection,
     /// It sent elements that have no other place in the record.
     OtherElements,
     /// IP headers of packets state more bytes than their frames had.
@@ -235,6 +245,8 @@ struct EndGroups {
     name: Group,
     pod: Group,
     node: Group,
+    place: Group,
+    system: Group,
 }
 
 const SOURCE: EndGroups = EndGroups {
@@ -250,6 +262,8 @@ const SOURCE: EndGroups = EndGroups {
     name: Group::SourceName,
     pod: Group::SourcePod,
     node: Group::SourceNode,
+    place: Group::SourcePlace,
+    system: Group::SourceSystem,
 };
 
 const DESTINATION: EndGroups = EndGroups {
@@ -265,6 +279,8 @@ const DESTINATION: EndGroups = EndGroups {
     name: Group::DestinationName,
     pod: Group::DestinationPod,
     node: Group::DestinationNode,
+    place: Group::DestinationPlace,
+    system: Group::DestinationSystem,
 };
 
 impl FlowRecord {
@@ -290,6 +306,7 @@ impl FlowRecord {
             .with(Group::Own, self.is_own)
             .with(Group::HttpLatency, self.flow.http_latency.is_some())
             .with(Group::BeyondFrame, self.flow.forward.is_beyond_frame || self.flow.reverse.is_beyond_frame)
+            .with(Group::TrafficDirection, self.direction.is_some())
             .with(Group::Glued, self.glued.is_some())
             .with(Group::Lost, self.glued.as_ref().is_some_and(|glued| glued.lost.is_some()));
         let set = self.collected.as_deref().map_or(set, |collected| with_collected(set, collected));
@@ -319,6 +336,8 @@ fn with_collected(set: GroupSet, collected: &Collected) -> GroupSet {
         .with(Group::ExporterIpv4, collected.exporter.is_ipv4())
         .with(Group::ExporterIpv6, collected.exporter.is_ipv6())
         .with(Group::Routing, collected.routing.is_some())
+        .with(Group::SourceSystem, collected.routing.is_some())
+        .with(Group::DestinationSystem, collected.routing.is_some())
         .with(Group::OtherElements, !collected.others.is_empty())
 }
 
@@ -372,6 +391,8 @@ fn with_end(set: GroupSet, end: &ProcessEnd, groups: &EndGroups) -> GroupSet {
         .with(groups.namespace, end.network_namespace.is_some())
         .with(groups.candidate, end.candidate.is_some())
         .with(groups.name, end.endpoint.as_ref().is_some_and(|endpoint| !endpoint.name.is_empty()))
+        .with(groups.place, end.place.is_some())
+        .with(groups.system, set.contains(groups.system) || end.place.as_ref().is_some_and(|place| place.system != 0))
         .with(groups.pod, end.kubernetes_namespace().is_some())
         .with(groups.node, end.node_name().is_some() || end.backs().is_some());
     let Some(process) = end.process.as_deref() else { return set };

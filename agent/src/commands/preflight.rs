@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::capture::{Interfaces, LiveCapture};
 use crate::config::options::{CaptureOptions, Options};
 use crate::privileges::{Role, in_role};
-use crate::{http, inspection};
+use crate::{http, inspection, places};
 use pidflow_capture::Filter;
 
 /// Checks everything except exporters, which `pidflow_exporters::check` tries.
@@ -17,6 +17,7 @@ pub(super) fn check(options: &Options) -> Result<()> {
     LiveCapture::check_there(&interfaces(&options.capture)?)?;
     options.privacy.policy()?;
     inspection::start(&options.ndpi)?;
+    places::check(options.places.settings())?;
     let settings = http::Settings::read(&options.http)?;
     // Ports below 1024 need a capability that a running agent does not have.
     in_role(Role::Exporters, &[], || settings.try_addresses())?

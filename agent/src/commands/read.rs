@@ -19,7 +19,7 @@ use crate::memory::Budget;
 use crate::pipeline::Reading;
 use crate::privileges::{self, Role, in_role};
 use crate::signals::{HeldSignals, Stop};
-use crate::{config, inspection, logging, stderr, threads};
+use crate::{config, inspection, logging, places, stderr, threads};
 use pidflow_capture::{CaptureFiles, FileOptions, Filter, Interrupt, Opener};
 
 /// Number of batches between two updates of the progress bar.
@@ -29,9 +29,9 @@ const MAX_DRAIN: Duration = Duration::from_secs(3600);
 
 /// Reads all files. A damaged file does not prevent the others from being read.
 pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
-    let ReadArgs { captures, config, filter, flows, ndpi, export, log } = args;
+    let ReadArgs { captures, config, filter, flows, ndpi, places, export, log } = args;
     let capture = CaptureOptions { filter, ..CaptureOptions::default() };
-    let given = Options { capture, flows, ndpi, export, log, ..Options::default() };
+    let given = Options { capture, flows, ndpi, places, export, log, ..Options::default() };
     let options = config::resolve(given, config.as_deref())?;
     logging::start(&options.log);
     if let Err(e) = privileges::keep_for_reading() {
@@ -39,6 +39,7 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     }
     let outputs = Outputs::new(&options, Mode::Offline).or_usage()?;
     let inspection = inspection::start(&options.ndpi).or_usage()?;
+    let places = places::start(options.places.settings()).or_usage()?;
     let filter = options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     outputs.check(Role::Results)?;
     outputs.check_apart(config.iter().chain(&captures)).or_usage()?;
@@ -66,7 +67,7 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
         inspection.attach(&mut table, Budget::of_this_process().inspection_bytes());
     }
     let only = options.export.only.map(|only| only.0);
-    read_all(Reading::new(files, table, exporters, only), &bar, (&stop, drain_timeout))
+    read_all(Reading::new(files, table, exporters, only).with_places(places), &bar, (&stop, drain_timeout))
 }
 
 /// Each file once, whatever its names, so that no packet is counted twice.

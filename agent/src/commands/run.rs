@@ -39,7 +39,7 @@ use crate::published::recent::Recent;
 use crate::reload::Reloader;
 use crate::self_test::{self, Bench, OwnProcess, Tap};
 use crate::signals::HeldSignals;
-use crate::{config, containers, inspection, kubernetes, logging, stderr, threads, translation};
+use crate::{config, containers, inspection, kubernetes, logging, places, stderr, threads, translation};
 
 /// Maximum number of packet batches that wait for the pipeline. Beyond it, packets wait in the kernel's buffers.
 const BATCHES: usize = 128;
@@ -113,6 +113,7 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     let ports = http::Ports::open(port)?;
     let probes = start_probes(options)?;
     let inspection = inspection::start(&options.ndpi)?;
+    let places = places::start(options.places.settings())?;
     let rules = inspection::rules(options.flows.rules(), inspection.as_ref());
     let interfaces = preflight::interfaces(&options.capture)?;
     let budget = Budget::of_this_process();
@@ -137,6 +138,7 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
         .with_history(history);
     let outlet = outlet(options, exporters.clone(), own)
         .with_enricher(observed_by(&context))
+        .with_places(places)
         .with_enricher(Box::new(move |record| host.describe(record)))
         .with_observer(Box::new(observers));
     let sources = Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) }.with_tap(tap);

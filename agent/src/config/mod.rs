@@ -12,6 +12,7 @@ mod layers;
 mod ndpi;
 pub(crate) mod options;
 pub(crate) mod outputs;
+mod places;
 pub(crate) mod size;
 pub(crate) mod switches;
 pub(crate) mod timeout;

@@ -15,6 +15,7 @@ use super::containers::ContainerOptions;
 use super::kubernetes::{LabelName, ServerUrl};
 use super::layers::layers;
 pub(crate) use super::ndpi::NdpiOptions;
+pub(crate) use super::places::PlaceOptions;
 use super::size::Size;
 use super::switches::{ApplicationNames, PacketFigureRule, ServiceNames, TcpHealthRule};
 use super::timeout::Timeout;
@@ -190,7 +191,7 @@ pub(crate) struct ExportOptions {
     #[arg(long, value_name = "WAY", env = "PIDFLOW_IPFIX_DIRECTION")]
     pub(crate) ipfix_direction: Option<Direction>,
     /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@,
-    /// @TCP@, @PACKETS@, @K8S@, @COLLECTED@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
+    /// @TCP@, @PACKETS@, @K8S@, @COLLECTED@, @PLACES@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
     #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
     pub(crate) template: Option<String>,
     /// Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH
@@ -329,6 +330,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) ndpi: NdpiOptions,
     #[command(flatten)]
+    pub(crate) places: PlaceOptions,
+    #[command(flatten)]
     pub(crate) probes: ProbeOptions,
     #[command(flatten)]
     pub(crate) containers: ContainerOptions,
@@ -370,6 +373,7 @@ impl Options {
             capture: self.capture.over(lower.capture),
             flows: self.flows.over(lower.flows),
             ndpi: self.ndpi.over(lower.ndpi),
+            places: self.places.over(lower.places),
             probes: self.probes.over(lower.probes),
             containers: self.containers.over(lower.containers),
             kubernetes: self.kubernetes.over(lower.kubernetes),
@@ -390,6 +394,7 @@ impl Options {
             ("[capture]", self.capture == other.capture),
             ("[flows]", self.flows == other.flows),
             ("[ndpi]", self.ndpi == other.ndpi),
+            ("[places]", self.places == other.places),
             ("[probes]", self.probes == other.probes),
             ("[containers]", self.containers == other.containers),
             ("[kubernetes]", self.kubernetes == other.kubernetes),

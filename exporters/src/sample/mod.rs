@@ -9,7 +9,7 @@ use pidflow_schema::{
     Application, ApplicationLatency, ApplicationProtocol, Attribution, Classification, Collected, Confidence, Counters,
     Dns, DnsResponse, EndObserver, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Glued, Handshake, HostUsage, Http,
     InitialSequences, InitiatorBasis, Lost, PacketDirection, PacketFigures, PacketGaps, ProcessEnd, Protocol, Routing,
-    TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, Translation, Tunnel, TunnelKind, UnknownCounters,
+    TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, TrafficDirection, Translation, Tunnel, TunnelKind, UnknownCounters,
 };
 
 use ends::{end, namespace_only, remote};
@@ -58,6 +58,7 @@ pub fn record(n: u64) -> FlowRecord {
         destination,
         connect_error,
         is_own: n % 13 == 12,
+        direction: (n % 5 == 3).then_some(TrafficDirection::Out),
         collected: is_collected.then(|| Box::new(collected(n))),
         glued: (n % 37 == 36).then(|| Box::new(glued(n))),
     }
@@ -82,6 +83,7 @@ pub fn full(n: u64) -> FlowRecord {
         connect_error: None,
         is_own: false,
         collected: None,
+        direction: None,
         glued: None,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Application, Candidate, Classification, Collected, Container, Dns, Endpoint, FlowRecord, Glued, Http, Node, Owner,
-    Placement, Pod, PodDetails, Process, ProcessEnd, Service, Tls,
+    Place, Placement, Pod, PodDetails, Process, ProcessEnd, Service, Tls,
 };
 
 /// Texts shorter than this, in bytes, are counted for each reference, because finding shared ones would cost more.
@@ -100,12 +100,16 @@ impl Kept {
 
     /// Names all members, so that a new one is not forgotten here.
     fn end(&mut self, end: &ProcessEnd) {
-        let ProcessEnd { process, candidate, endpoint, attribution: _, usage: _, network_namespace: _ } = end;
+        let ProcessEnd { process, candidate, endpoint, place, attribution: _, usage: _, network_namespace: _ } = end;
         if let Some(process) = process.as_ref().filter(|process| self.is_new(process)) {
             self.process(process);
         }
         if let Some(Candidate { name, pid: _ }) = candidate {
             self.texts(&[name]);
+        }
+        if let Some(place) = place.as_ref().filter(|place| self.is_new(place)) {
+            self.bytes += SHARED_OVERHEAD + size_of::<Place>();
+            self.texts(&place.texts().map(|text| &**text));
         }
         if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| self.is_new(endpoint)) {
             let Endpoint { pod, service, node, backs, name } = &**endpoint;

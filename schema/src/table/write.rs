@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::record::{
     Application, ApplicationLatency, Candidate, Classification, Collected, Container, Dns, DnsResponse, Endpoint,
-    FlowRecord, Glued, Handshake, HostUsage, Http, InitialSequences, Login, Lost, Node, Owner, PacketFigures,
+    FlowRecord, Glued, Handshake, HostUsage, Http, InitialSequences, Login, Lost, Node, Owner, PacketFigures, Place,
     Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Routing, Service, TcpHealth, Tls, Translation,
     Tunnel,
 };
@@ -194,6 +194,11 @@ pub(super) fn dns_mut(record: &mut FlowRecord) -> &mut Dns {
 /// The response to the DNS query, made where there was none.
 pub(super) fn dns_response_mut(record: &mut FlowRecord) -> &mut DnsResponse {
     dns_mut(record).response.get_or_insert_default()
+}
+
+/// Where an end is, made where it was not known.
+pub(super) fn place_mut(end: &mut ProcessEnd) -> &mut Place {
+    Arc::make_mut(end.place.get_or_insert_default())
 }
 
 /// The other properties of an end, made where there were none.

@@ -136,7 +136,7 @@ fn no_file_uses_one_that_uses_it() {
 }
 
 /// The agent's modules, the lowest first: each may use those before it.
-const AGENT: [&str; 45] = [
+const AGENT: [&str; 46] = [
     "allocated",
     "sample",
     "allocator",
@@ -153,6 +153,7 @@ const AGENT: [&str; 45] = [
     "privacy",
     "privileges",
     "threads",
+    "places",
     "capture",
     "pod_owner",
     "probes",
