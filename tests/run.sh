@@ -134,11 +134,13 @@ missing_packages() {
     influxd:influxdb nginx:nginx chromium:chromium \
     prometheus:prometheus promtool:prometheus node:nodejs npm:npm python3:python3 systemd-analyze:systemd \
     redis-server:redis-server redis-cli:redis-tools nats-server:nats-server make:make g++:g++ curl:curl \
-    tmux:tmux lintian:lintian dpkg-shlibdeps:dpkg-dev mmdebstrap:mmdebstrap; do
+    mmdblookup:mmdb-bin tmux:tmux lintian:lintian dpkg-shlibdeps:dpkg-dev mmdebstrap:mmdebstrap; do
     has "${pair%%:*}" || echo "${pair#*:}"
   done
   pkg-config --exists libpcap 2>/dev/null || echo libpcap-dev
   python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+  has ndpiReader || echo libndpi-bin
+  [ -n "$(find /usr/lib -name 'libndpi.so.4.2' -print -quit)" ] || echo libndpi4.2
   [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || echo libnginx-mod-stream
   [ -e /usr/share/fonts/opentype/inter ] || echo fonts-inter
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring

@@ -31,6 +31,7 @@ impl Share {
     const TRANSLATIONS: u64 = 4;
     const PODS: u64 = 3;
     const TENANCIES: u64 = 4;
+    const INSPECTION: u64 = 3;
     /// Of `pidflow collect`, which has no flows, processes and sockets of its own.
     const COLLECTOR: u64 = 6;
     /// Of `pidflow collect --glue`.
@@ -70,7 +71,14 @@ impl Budget {
         let watched = if rules.payloads == PayloadRule::Pick { FlowTable::BYTES_PER_WATCHED_FLOW } else { 0 };
         let measured = if rules.tcp == TcpRule::Measure { FlowTable::BYTES_PER_MEASURED_FLOW } else { 0 };
         let of_packets = if packets == PacketRule::Measure { FlowTable::BYTES_PER_FLOW_OF_MEASURED_PACKETS } else { 0 };
-        (bytes / (FlowTable::BYTES_PER_FLOW + watched + measured + of_packets)).clamp(1, FlowTableConfig::MAX_FLOWS)
+        let inspected = if rules.inspected.is_some() { FlowTable::BYTES_PER_INSPECTED_FLOW } else { 0 };
+        (bytes / (FlowTable::BYTES_PER_FLOW + watched + measured + of_packets + inspected))
+            .clamp(1, FlowTableConfig::MAX_FLOWS)
+    }
+
+    /// Memory for flows that are not classified yet, bytes.
+    pub(crate) fn inspection_bytes(self) -> usize {
+        usize::try_from(self.share(Share::INSPECTION)).unwrap_or(usize::MAX)
     }
 
     /// Maximum number of address translations that are known.

@@ -165,7 +165,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__collect)
-            opts="-n -V -T -h --config --netflow --sflow --ipfix-tcp --json-tcp --ipfix-tls --collect-tls-cert --collect-tls-key --collect-tls-client-ca --zmq-from --glue --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --parquet --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
+            opts="-n -V -T -h --config --netflow --sflow --ipfix-tcp --json-tcp --ipfix-tls --collect-tls-cert --collect-tls-key --collect-tls-client-ca --zmq-from --glue --geoip-city --geoip-asn --local-networks --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --parquet --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -212,6 +212,18 @@ _pidflow() {
                     return 0
                     ;;
                 --glue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --geoip-city)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --geoip-asn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --local-networks)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -773,7 +785,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__read)
-            opts="-f -t -d -n -V -T -h --config --filter --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --packet-figures --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --parquet --redis --zmq --own-pen --drain-timeout --host --observer --log-format --log-level --help"
+            opts="-f -t -d -n -V -T -h --config --filter --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --packet-figures --ndpi --ndpi-protocols --ndpi-tcp-packets --ndpi-udp-packets --geoip-city --geoip-asn --local-networks --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --parquet --redis --zmq --own-pen --drain-timeout --host --observer --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -829,6 +841,34 @@ _pidflow() {
                     ;;
                 --packet-figures)
                     COMPREPLY=($(compgen -W "on off" -- "${cur}"))
+                    return 0
+                    ;;
+                --ndpi)
+                    COMPREPLY=($(compgen -W "on off" -- "${cur}"))
+                    return 0
+                    ;;
+                --ndpi-protocols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ndpi-tcp-packets)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ndpi-udp-packets)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --geoip-city)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --geoip-asn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --local-networks)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --only)
@@ -939,7 +979,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__run)
-            opts="-i -f -t -d -n -V -T -h --config --report --report-file --baseline --fail-on-new --linger --interface --filter --snaplen --promiscuous --own-traffic --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --packet-figures --probes --delay-accounting --pod-logs --service-names --self-test-interval --docker-socket --kubernetes --kubelet --kubernetes-api --kubernetes-credentials --node-name --pod-labels --pod-annotations --kubernetes-cluster --command-lines --max-command-line --users --executables --hash-key-file --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --parquet --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
+            opts="-i -f -t -d -n -V -T -h --config --report --report-file --baseline --fail-on-new --linger --interface --filter --snaplen --promiscuous --own-traffic --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --packet-figures --ndpi --ndpi-protocols --ndpi-tcp-packets --ndpi-udp-packets --geoip-city --geoip-asn --local-networks --probes --delay-accounting --pod-logs --service-names --self-test-interval --docker-socket --kubernetes --kubelet --kubernetes-api --kubernetes-credentials --node-name --pod-labels --pod-annotations --kubernetes-cluster --command-lines --max-command-line --users --executables --hash-key-file --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --parquet --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1031,6 +1071,34 @@ _pidflow() {
                     ;;
                 --packet-figures)
                     COMPREPLY=($(compgen -W "on off" -- "${cur}"))
+                    return 0
+                    ;;
+                --ndpi)
+                    COMPREPLY=($(compgen -W "on off" -- "${cur}"))
+                    return 0
+                    ;;
+                --ndpi-protocols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ndpi-tcp-packets)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ndpi-udp-packets)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --geoip-city)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --geoip-asn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --local-networks)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --probes)

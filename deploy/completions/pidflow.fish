@@ -63,6 +63,14 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tcp-health -d 'W
 off\t'Only flags and the duration of the handshake'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l packet-figures -d 'Whether sizes of packets, times between them, DSCP, ECN and hop limits are measured [default: off]' -r -f -a "on\t'Sizes, times between packets, DSCP, ECN and hop limits of each direction'
 off\t'Only packets and bytes'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ndpi -d 'Whether the system\'s nDPI library classifies flows by their first packets. It is C code that reads what strangers send. Without the library a warning says so, and flows are not classified [default: off]' -r -f -a "on\t'By their first packets'
+off\t'The library is not loaded'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ndpi-protocols -d 'File with protocols of your own, in nDPI\'s format' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ndpi-tcp-packets -d 'Packets of a TCP connection that nDPI sees at most, with those of the handshake [default: 15]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ndpi-udp-packets -d 'Packets of a flow of UDP or another protocol that nDPI sees at most [default: 2]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l geoip-city -d 'Database of countries and cities in MaxMind\'s format, such as GeoLite2-City.mmdb; read again when it is replaced' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l geoip-asn -d 'Database of autonomous systems in MaxMind\'s format, such as GeoLite2-ASN.mmdb; read again when it is replaced' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l local-networks -d 'Local networks, such as 10.0.0.0/8,fd00::/8; "own": those of this host\'s interfaces. Records then tell whether a flow comes in, goes out, is internal or forwarded [default: none]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best method that attaches, for each hook'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'
@@ -109,7 +117,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-vers
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@, @PLACES@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'
@@ -166,6 +174,14 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l tcp-health -d '
 off\t'Only flags and the duration of the handshake'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l packet-figures -d 'Whether sizes of packets, times between them, DSCP, ECN and hop limits are measured [default: off]' -r -f -a "on\t'Sizes, times between packets, DSCP, ECN and hop limits of each direction'
 off\t'Only packets and bytes'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ndpi -d 'Whether the system\'s nDPI library classifies flows by their first packets. It is C code that reads what strangers send. Without the library a warning says so, and flows are not classified [default: off]' -r -f -a "on\t'By their first packets'
+off\t'The library is not loaded'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ndpi-protocols -d 'File with protocols of your own, in nDPI\'s format' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ndpi-tcp-packets -d 'Packets of a TCP connection that nDPI sees at most, with those of the handshake [default: 15]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ndpi-udp-packets -d 'Packets of a flow of UDP or another protocol that nDPI sees at most [default: 2]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l geoip-city -d 'Database of countries and cities in MaxMind\'s format, such as GeoLite2-City.mmdb; read again when it is replaced' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l geoip-asn -d 'Database of autonomous systems in MaxMind\'s format, such as GeoLite2-ASN.mmdb; read again when it is replaced' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l local-networks -d 'Local networks, such as 10.0.0.0/8,fd00::/8; "own": those of this host\'s interfaces. Records then tell whether a flow comes in, goes out, is internal or forwarded [default: none]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l only -d 'Keep only records for which this expression is true, such as \'process == "nginx" && dst.port == 443\'. It applies to exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
@@ -173,7 +189,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-ver
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@, @PLACES@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'
@@ -212,6 +228,9 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-tls-
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-tls-client-ca -d 'PEM file with the authorities of exporters; with it, exporters need a certificate of one of them' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l zmq-from -d 'Receive records of nProbe or pidflow over ZeroMQ from this publisher, repeatable, such as tcp://probe:5556; with a c at its end (tcp://*:5556c), publishers connect to this address' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l glue -d 'Put the records of several agents about one flow together, for which each record waits at most this long, such as 30s' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l geoip-city -d 'Database of countries and cities in MaxMind\'s format, such as GeoLite2-City.mmdb; read again when it is replaced' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l geoip-asn -d 'Database of autonomous systems in MaxMind\'s format, such as GeoLite2-ASN.mmdb; read again when it is replaced' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l local-networks -d 'Local networks, such as 10.0.0.0/8,fd00::/8; "own": those of this host\'s interfaces. Records then tell whether a flow comes in, goes out, is internal or forwarded [default: none]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l only -d 'Keep only records for which this expression is true, such as \'process == "nginx" && dst.port == 443\'. It applies to exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
@@ -219,7 +238,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s V -l export-
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@, @PLACES@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'

@@ -1,8 +1,8 @@
 //! Groups of elements that a record has together.
 
 use crate::record::{
-    Application, Collected, Counters, FlowRecord, PacketFigures, Process, ProcessEnd, Protocol, TcpHealth, Translation,
-    Tunnel,
+    Application, Classification, Collected, Counters, FlowRecord, PacketFigures, Process, ProcessEnd, Protocol,
+    TcpHealth, Translation, Tunnel,
 };
 
 /// Which records have an element.
@@ -91,6 +91,10 @@ pub enum Group {
     TranslationUnknown,
     /// The application protocol is known.
     Application,
+    /// By nDPI.
+    Classification,
+    /// nDPI found risks.
+    Risks,
     /// A handshake of TLS was seen.
     Tls,
     /// A request or response of HTTP was seen.
@@ -139,6 +143,16 @@ pub enum Group {
     ExporterIpv6,
     /// How that exporter forwarded the flow is known.
     Routing,
+    /// The autonomous system of the source is known, or that an exporter does not know it.
+    SourceSystem,
+    /// The autonomous system of the destination is known, or that an exporter does not know it.
+    DestinationSystem,
+    /// It is known where the source's address is.
+    SourcePlace,
+    /// It is known where the destination's address is.
+    DestinationPlace,
+    /// The local networks are known.
+    TrafficDirection,
     /// It sent elements that have no other place in the record.
     OtherElements,
     /// IP headers of packets state more bytes than their frames had.
@@ -233,6 +247,8 @@ struct EndGroups {
     name: Group,
     pod: Group,
     node: Group,
+    place: Group,
+    system: Group,
 }
 
 const SOURCE: EndGroups = EndGroups {
@@ -248,6 +264,8 @@ const SOURCE: EndGroups = EndGroups {
     name: Group::SourceName,
     pod: Group::SourcePod,
     node: Group::SourceNode,
+    place: Group::SourcePlace,
+    system: Group::SourceSystem,
 };
 
 const DESTINATION: EndGroups = EndGroups {
@@ -263,6 +281,8 @@ const DESTINATION: EndGroups = EndGroups {
     name: Group::DestinationName,
     pod: Group::DestinationPod,
     node: Group::DestinationNode,
+    place: Group::DestinationPlace,
+    system: Group::DestinationSystem,
 };
 
 impl FlowRecord {
@@ -289,6 +309,7 @@ impl FlowRecord {
             .with(Group::TranslationUnknown, self.flow.is_translation_unknown)
             .with(Group::HttpLatency, self.flow.http_latency.is_some())
             .with(Group::BeyondFrame, self.flow.forward.is_beyond_frame || self.flow.reverse.is_beyond_frame)
+            .with(Group::TrafficDirection, self.direction.is_some())
             .with(Group::Glued, self.glued.is_some())
             .with(Group::Lost, self.glued.as_ref().is_some_and(|glued| glued.lost.is_some()));
         let set = self.collected.as_deref().map_or(set, |collected| with_collected(set, collected));
@@ -297,6 +318,7 @@ impl FlowRecord {
         let set = self.flow.tcp.as_deref().map_or(set, |tcp| with_tcp(set, tcp));
         let set = self.flow.packet_figures.as_deref().map_or(set, |figures| with_packet_figures(set, figures));
         let set = self.flow.application.as_deref().map_or(set, |application| with_application(set, application));
+        let set = self.flow.classification.as_deref().map_or(set, |known| with_classification(set, known));
         with_end(with_end(set, &self.source, &SOURCE), &self.destination, &DESTINATION)
     }
 }
@@ -317,6 +339,8 @@ fn with_collected(set: GroupSet, collected: &Collected) -> GroupSet {
         .with(Group::ExporterIpv4, collected.exporter.is_ipv4())
         .with(Group::ExporterIpv6, collected.exporter.is_ipv6())
         .with(Group::Routing, collected.routing.is_some())
+        .with(Group::SourceSystem, collected.routing.is_some())
+        .with(Group::DestinationSystem, collected.routing.is_some())
         .with(Group::OtherElements, !collected.others.is_empty())
 }
 
@@ -343,6 +367,12 @@ fn with_application(set: GroupSet, application: &Application) -> GroupSet {
         .with(Group::DnsResponse, response.is_some())
 }
 
+fn with_classification(set: GroupSet, known: &Classification) -> GroupSet {
+    set.with(Group::Application, true)
+        .with(Group::Classification, known.is_known())
+        .with(Group::Risks, known.risks != 0)
+}
+
 fn with_tunnel(set: GroupSet, tunnel: &Tunnel) -> GroupSet {
     set.with(Group::Tunnel, true)
         .with(Group::TunnelIpv4, tunnel.source.is_ipv4())
@@ -364,6 +394,8 @@ fn with_end(set: GroupSet, end: &ProcessEnd, groups: &EndGroups) -> GroupSet {
         .with(groups.namespace, end.network_namespace.is_some())
         .with(groups.candidate, end.candidate.is_some())
         .with(groups.name, end.endpoint.as_ref().is_some_and(|endpoint| !endpoint.name.is_empty()))
+        .with(groups.place, end.place.is_some())
+        .with(groups.system, set.contains(groups.system) || end.place.as_ref().is_some_and(|place| place.system != 0))
         .with(groups.pod, end.kubernetes_namespace().is_some())
         .with(groups.node, end.node_name().is_some() || end.backs().is_some());
     let Some(process) = end.process.as_deref() else { return set };

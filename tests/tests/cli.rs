@@ -120,7 +120,11 @@ fn with_files_in(dir: &Path, text: &str) -> String {
     put("clients.crt", &cert.pem());
     put("token", "0123456789abcdef");
     put("hash.key", "0123456789abcdef");
+    for (name, database) in [("GeoLite2-City.mmdb", "city.mmdb"), ("GeoLite2-ASN.mmdb", "asn.mmdb")] {
+        std::fs::copy(root().join("tests/places").join(database), dir.join(name)).unwrap();
+    }
     let folder = format!("{}/", dir.display());
+    let text = text.replace("/usr/share/GeoIP/", &folder);
     text.replace("/etc/pidflow/", &folder).replace("/var/log/pidflow/", &folder).replace("/var/lib/pidflow/", &folder)
 }
 

@@ -6,6 +6,7 @@ pub mod application;
 pub mod decode;
 pub mod fact;
 pub mod flow_table;
+pub mod inspection;
 pub mod join;
 mod losses;
 pub mod packet;

@@ -86,6 +86,7 @@ fn together(a: Box<FlowRecord>, b: Box<FlowRecord>) -> Box<FlowRecord> {
     new.reverse.add(&old.reverse);
     new.handshake = new.handshake.or(old.handshake);
     new.application = new.application.take().or(old.application);
+    new.classification = new.classification.take().or(old.classification);
     new.macs = new.macs.or(old.macs);
     new.icmp_type_code = old.icmp_type_code.or(new.icmp_type_code);
     (new.tcp, new.packet_figures) = (None, None);

@@ -67,6 +67,9 @@ fn complete(record: &mut FlowRecord, other: &FlowRecord) {
     if flow.application.is_none() {
         flow.application.clone_from(&more.application);
     }
+    if flow.classification.is_none() {
+        flow.classification.clone_from(&more.classification);
+    }
     record.connect_error = record.connect_error.or(other.connect_error);
     name(record, other);
 }

@@ -70,9 +70,9 @@ impl LiveOptions {
 impl LiveOptions {
     /// How much of each packet these rules need, bytes.
     pub fn snap_length_for(rules: &DecodeRules) -> u32 {
-        match rules.payloads {
-            PayloadRule::Ignore => Self::SNAP_LENGTH,
-            PayloadRule::Pick => Self::SNAP_LENGTH_WITH_PAYLOAD,
+        match (rules.payloads, rules.inspected) {
+            (PayloadRule::Ignore, None) => Self::SNAP_LENGTH,
+            _ => Self::SNAP_LENGTH_WITH_PAYLOAD,
         }
     }
 }

@@ -9,7 +9,8 @@ use clap_complete::Shell;
 use crate::config::CollectOptions;
 use crate::config::choices::ReportFormat;
 use crate::config::options::{
-    ExportOptions, FlowOptions, HistoryOptions, HttpOptions, LogOptions, Options, ViewOptions,
+    ExportOptions, FlowOptions, HistoryOptions, HttpOptions, LogOptions, NdpiOptions, Options, PlaceOptions,
+    ViewOptions,
 };
 use crate::config::timeout::Timeout;
 use crate::config::values::Listen;
@@ -114,6 +115,10 @@ pub(crate) struct ReadArgs {
     #[command(flatten)]
     pub(crate) flows: FlowOptions,
     #[command(flatten)]
+    pub(crate) ndpi: NdpiOptions,
+    #[command(flatten)]
+    pub(crate) places: PlaceOptions,
+    #[command(flatten)]
     pub(crate) export: ExportOptions,
     #[command(flatten)]
     pub(crate) log: LogOptions,
@@ -127,6 +132,8 @@ pub(crate) struct CollectArgs {
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) collect: CollectOptions,
+    #[command(flatten)]
+    pub(crate) places: PlaceOptions,
     #[command(flatten)]
     pub(crate) export: ExportOptions,
     #[command(flatten)]

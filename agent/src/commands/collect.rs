@@ -26,15 +26,15 @@ use crate::pipeline::{Collecting, Outlet};
 use crate::privileges::{self, Role};
 use crate::reload::Reloader;
 use crate::signals::HeldSignals;
-use crate::{config, http, logging, stderr, threads};
+use crate::{config, http, logging, places, stderr, threads};
 
 /// Why it ends without being asked to.
 const NOTHING_LEFT: &str = "no address is left to receive from exporters";
 
 /// Receives until it is stopped.
 pub(crate) fn execute(args: CollectArgs) -> Result<(), Failure> {
-    let CollectArgs { config: file, collect, export, http, history, view, log } = args;
-    let given = Options { collect, export, http, history, view, log, ..Options::default() };
+    let CollectArgs { config: file, collect, places, export, http, history, view, log } = args;
+    let given = Options { collect, places, export, http, history, view, log, ..Options::default() };
     let options = config::resolve(given.clone(), file.as_deref())?;
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
     outputs.check_apart(file.iter()).or_usage()?;
@@ -89,7 +89,9 @@ fn start(options: &Options, outputs: &Outputs, (http, ports): (http::Settings, P
     let front = Front { view, command: None };
     let observers = observers(&published, about, (&host, options.http.max_edges()), front)?.with_history(history);
     let only = options.export.only.as_ref().map(|only| only.0.clone());
-    let outlet = Outlet::new(Arc::clone(&exporters)).with_selection(only).with_observer(Box::new(observers));
+    let places = places::start(options.places.settings())?;
+    let outlet = Outlet::new(Arc::clone(&exporters)).with_places(places).with_selection(only);
+    let outlet = outlet.with_observer(Box::new(observers));
     let count = ports.count().max(1);
     let (source, certificates) = ports.start(settings(options, budget.collector_bytes() / count))?;
     tracing::info!("{ready}");

@@ -15,10 +15,11 @@ use crate::cli::ReadArgs;
 use crate::config::options::{CaptureOptions, Options};
 use crate::config::outputs::{Outputs, file_identity};
 use crate::failure::{Failure, OrUsage};
+use crate::memory::Budget;
 use crate::pipeline::Reading;
 use crate::privileges::{self, Role, in_role};
 use crate::signals::{HeldSignals, Stop};
-use crate::{config, logging, stderr, threads};
+use crate::{config, inspection, logging, places, stderr, threads};
 use pidflow_capture::{CaptureFiles, FileOptions, Filter, Interrupt, Opener};
 
 /// Number of batches between two updates of the progress bar.
@@ -28,15 +29,17 @@ const MAX_DRAIN: Duration = Duration::from_secs(3600);
 
 /// Reads all files. A damaged file does not prevent the others from being read.
 pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
-    let ReadArgs { captures, config, filter, flows, export, log } = args;
+    let ReadArgs { captures, config, filter, flows, ndpi, places, export, log } = args;
     let capture = CaptureOptions { filter, ..CaptureOptions::default() };
-    let given = Options { capture, flows, export, log, ..Options::default() };
+    let given = Options { capture, flows, ndpi, places, export, log, ..Options::default() };
     let options = config::resolve(given, config.as_deref())?;
     logging::start(&options.log);
     if let Err(e) = privileges::keep_for_reading() {
         tracing::warn!("cannot give up privileges: {e:#}");
     }
     let outputs = Outputs::new(&options, Mode::Offline).or_usage()?;
+    let inspection = inspection::start(&options.ndpi).or_usage()?;
+    let places = places::start(options.places.settings()).or_usage()?;
     let filter = options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     outputs.check(Role::Results)?;
     outputs.check_apart(config.iter().chain(&captures)).or_usage()?;
@@ -44,8 +47,10 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let signals = HeldSignals::new()?;
     let bar = progress_bar(&captures);
     let interrupt = Interrupt::new().context("cannot make an event descriptor")?;
-    let (rules, opener) =
-        (options.flows.rules(), Opener::spawn(|| Role::Inputs.enter_or_warn()).context("cannot start a thread")?);
+    let (rules, opener) = (
+        inspection::rules(options.flows.rules(), inspection.as_ref()),
+        Opener::spawn(|| Role::Inputs.enter_or_warn()).context("cannot start a thread")?,
+    );
     let file_options = FileOptions { filter, rules, interrupt: Some(interrupt.clone()), opener: Some(opener) };
     let files = CaptureFiles::new(captures, file_options);
     let start = || ExporterSet::start(&outputs.exporters, &outputs.context);
@@ -57,9 +62,12 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     };
     let stop = signals.watch(None, on_signal)?;
     Role::Reading.enter_or_warn();
-    let table = FlowTable::new(options.flows.table());
+    let mut table = FlowTable::new(options.flows.table());
+    if let Some(inspection) = inspection {
+        inspection.attach(&mut table, Budget::of_this_process().inspection_bytes());
+    }
     let only = options.export.only.map(|only| only.0);
-    read_all(Reading::new(files, table, exporters, only), &bar, (&stop, drain_timeout))
+    read_all(Reading::new(files, table, exporters, only).with_places(places), &bar, (&stop, drain_timeout))
 }
 
 /// Each file once, whatever its names, so that no packet is counted twice.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use crossbeam_channel::{Receiver, bounded};
+use pidflow_engine::decode::DecodeRules;
 use pidflow_engine::fact::Fact;
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, PacketClock};
 use pidflow_engine::join::Joiner;
@@ -38,7 +39,7 @@ use crate::published::recent::Recent;
 use crate::reload::Reloader;
 use crate::self_test::{self, Bench, OwnProcess, Tap};
 use crate::signals::HeldSignals;
-use crate::{config, containers, kubernetes, logging, stderr, threads, translation};
+use crate::{config, containers, inspection, kubernetes, logging, places, stderr, threads, translation};
 
 /// Maximum number of packet batches that wait for the pipeline. Beyond it, packets wait in the kernel's buffers.
 const BATCHES: usize = 128;
@@ -113,6 +114,9 @@ pub(super) struct Attached {
 pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings, front: Front) -> Result<Attached> {
     let ports = http::Ports::open(port)?;
     let probes = start_probes(options)?;
+    let inspection = inspection::start(&options.ndpi)?;
+    let places = places::start(options.places.settings())?;
+    let rules = inspection::rules(options.flows.rules(), inspection.as_ref());
     let interfaces = preflight::interfaces(&options.capture)?;
     let budget = Budget::of_this_process();
     let (about, inbox) = start_fact_sources(options, budget, probes.reports(), &interfaces)?;
@@ -123,7 +127,7 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     let metrics = metrics(&published);
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
     let exporters = Arc::new(start_exporters(outputs, &context)?);
-    let (capture, batches) = start_capture(interfaces.clone(), &options.capture, &options.flows)?;
+    let (capture, batches) = start_capture(interfaces.clone(), &options.capture, &rules)?;
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
     tracing::info!("{ready}");
@@ -136,11 +140,17 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
         .with_history(history);
     let outlet = outlet(options, exporters.clone(), own)
         .with_enricher(observed_by(&context))
+        .with_places(places)
         .with_enricher(Box::new(move |record| host.describe(record)))
         .with_observer(Box::new(observers));
     let sources = Sources::new(Box::new(capture), batches, Box::new(probes));
     let sources = Sources { facts: inbox, translation, tap, ..sources };
-    let parts = live_parts(options, budget, sources, &interfaces, outlet);
+    let mut table = FlowTable::new(flow_table(&options.flows, &rules, budget));
+    if let Some(inspection) = inspection {
+        inspection.attach(&mut table, budget.inspection_bytes());
+    }
+    let joiner = joiner(options, budget).with_paths(interfaces.paths());
+    let parts = live_parts(options, budget, (sources, outlet), (table, joiner));
     Ok(Attached { parts, exporters, metrics, published, own: own_pid })
 }
 
@@ -164,14 +174,13 @@ fn start_fact_sources(
 fn live_parts(
     options: &Options,
     budget: Budget,
-    sources: Sources,
-    interfaces: &Interfaces,
-    outlet: Outlet,
+    (sources, outlet): (Sources, Outlet),
+    (table, joiner): (FlowTable, Joiner),
 ) -> LiveParts {
     LiveParts {
         sources,
-        table: FlowTable::new(flow_table(&options.flows, budget)),
-        joiner: joiner(options, budget).with_paths(interfaces.paths()),
+        table,
+        joiner,
         connects: ConnectFilter::of(options.capture.filter.as_deref()),
         outlet,
         max_waiting: budget.max_waiting_flows(),
@@ -245,12 +254,12 @@ fn start_self_test(
 }
 
 /// The flow table's settings; without `--max-flows` it holds as many flows as the memory budget allows.
-fn flow_table(options: &FlowOptions, budget: Budget) -> FlowTableConfig {
+fn flow_table(options: &FlowOptions, rules: &DecodeRules, budget: Budget) -> FlowTableConfig {
     // The pipeline converts stamps to the engine's time, which nobody sets.
     let mut table = FlowTableConfig { packet_clock: PacketClock::Steady, counts_once: true, ..options.table() };
     table.max_translations = budget.max_translations();
     if options.max_flows.is_none() {
-        table.max_flows = budget.max_flows(&options.rules(), table.packets);
+        table.max_flows = budget.max_flows(rules, table.packets);
     }
     tracing::info!(
         "memory budget {}: at most {} flows at once",
@@ -300,14 +309,14 @@ fn start_probes(options: &Options) -> Result<Probes> {
 fn start_capture(
     interfaces: Interfaces,
     c: &CaptureOptions,
-    f: &FlowOptions,
+    rules: &DecodeRules,
 ) -> Result<(LiveCapture, Receiver<PacketBatch>)> {
     let options = LiveOptions {
         interfaces,
         filter: c.filter.clone(),
-        snap_length: c.snaplen.map_or(LiveOptions::snap_length_for(&f.rules()), Ranged::get),
+        snap_length: c.snaplen.map_or(LiveOptions::snap_length_for(rules), Ranged::get),
         promiscuous: c.promiscuous.unwrap_or(false),
-        rules: f.rules(),
+        rules: *rules,
         ..LiveOptions::default()
     };
     let (sender, batches) = bounded(BATCHES);

@@ -57,6 +57,7 @@ impl FlowOptions {
             tunnels: self.tunnels.map_or_else(Default::default, Into::into),
             payloads: self.application_names.map_or_else(Default::default, Into::into),
             tcp: self.tcp_health.map_or_else(Default::default, Into::into),
+            inspected: None,
         }
     }
 }

@@ -14,6 +14,8 @@ use super::collect::CollectOptions;
 use super::containers::ContainerOptions;
 use super::kubernetes::{LabelName, ServerUrl};
 use super::layers::layers;
+pub(crate) use super::ndpi::NdpiOptions;
+pub(crate) use super::places::PlaceOptions;
 use super::size::Size;
 use super::switches::{ApplicationNames, PacketFigureRule, ServiceNames, TcpHealthRule};
 use super::timeout::Timeout;
@@ -189,7 +191,7 @@ pub(crate) struct ExportOptions {
     #[arg(long, value_name = "WAY", env = "PIDFLOW_IPFIX_DIRECTION")]
     pub(crate) ipfix_direction: Option<Direction>,
     /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@,
-    /// @TCP@, @PACKETS@, @K8S@, @COLLECTED@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
+    /// @TCP@, @PACKETS@, @K8S@, @COLLECTED@, @PLACES@ and @GLUED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
     #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
     pub(crate) template: Option<String>,
     /// Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH
@@ -330,6 +332,10 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) flows: FlowOptions,
     #[command(flatten)]
+    pub(crate) ndpi: NdpiOptions,
+    #[command(flatten)]
+    pub(crate) places: PlaceOptions,
+    #[command(flatten)]
     pub(crate) probes: ProbeOptions,
     #[command(flatten)]
     pub(crate) containers: ContainerOptions,
@@ -360,7 +366,7 @@ impl Options {
     /// The files that `run` reads, without those of exporters.
     pub(crate) fn files_read(&self) -> impl Iterator<Item = &FilePath> {
         let HttpOptions { tls_cert, tls_key, tls_client_ca, token_file, .. } = &self.http;
-        [tls_cert, tls_key, tls_client_ca, token_file, &self.privacy.hash_key_file]
+        [tls_cert, tls_key, tls_client_ca, token_file, &self.privacy.hash_key_file, &self.ndpi.protocols]
             .into_iter()
             .flatten()
             .chain(self.collect.files_read())
@@ -371,6 +377,8 @@ impl Options {
         Self {
             capture: self.capture.over(lower.capture),
             flows: self.flows.over(lower.flows),
+            ndpi: self.ndpi.over(lower.ndpi),
+            places: self.places.over(lower.places),
             probes: self.probes.over(lower.probes),
             containers: self.containers.over(lower.containers),
             kubernetes: self.kubernetes.over(lower.kubernetes),
@@ -390,6 +398,8 @@ impl Options {
         let same = [
             ("[capture]", self.capture == other.capture),
             ("[flows]", self.flows == other.flows),
+            ("[ndpi]", self.ndpi == other.ndpi),
+            ("[places]", self.places == other.places),
             ("[probes]", self.probes == other.probes),
             ("[containers]", self.containers == other.containers),
             ("[kubernetes]", self.kubernetes == other.kubernetes),

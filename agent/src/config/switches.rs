@@ -50,6 +50,16 @@ switch!(
 );
 
 switch!(
+    /// Whether nDPI classifies flows.
+    NdpiRule as bool {
+        /// By their first packets
+        On = true,
+        /// The library is not loaded
+        Off = false,
+    }
+);
+
+switch!(
     /// Whether TCP connections are measured.
     TcpHealthRule as TcpRule {
         /// Retransmissions, losses, windows, round trips, and how long servers take to answer

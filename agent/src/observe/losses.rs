@@ -20,6 +20,7 @@ pub(super) fn all(f: &Figures, exporters: &[Exporter], translation: TranslationC
         values.into_iter().map(move |(reason, total)| Loss { stage: stage.clone(), what, reason, total })
     };
     let early = labelled([("table-full", f.table.evicted), ("too-many-wait", f.joined_early)]);
+    let unclassified = labelled([("too-many-wait", f.table.inspection.early)]);
     let forgotten = labelled([("tables-full", f.join.crowded)]);
     let no_room = labelled([
         ("processes-dropped", f.join.processes_dropped),
@@ -40,6 +41,7 @@ pub(super) fn all(f: &Figures, exporters: &[Exporter], translation: TranslationC
         .chain(f.glue.iter().flat_map(GlueFigures::losses).map(at("glue")))
         .chain(of("probes", "kernel events lost", events_lost(f, translation)))
         .chain(of("flows", "flows ended or joined early", early))
+        .chain(of("ndpi", "flows classified early", unclassified))
         .chain(of("join", "early evictions of processes and sockets", forgotten))
         .chain(of("join", "facts without room", no_room))
         .chain(exporters.iter().flat_map(|e| of(&format!("exporter {}", e.name), "records lost", e.lost.clone())))

@@ -13,6 +13,7 @@ use super::RECORD_BATCH;
 use super::figures::Figures;
 use super::own_traffic::OwnTraffic;
 use crate::ledger::Ends;
+use crate::places::Places;
 use crate::privacy::mask_url;
 
 /// Reports what each process used; see [`pidflow_engine::join::Joiner::report_usage`].
@@ -67,6 +68,14 @@ impl Outlet {
     /// Nobody reads a record for which the expression is not true.
     pub(crate) fn with_selection(self, only: Option<Arc<Expression>>) -> Self {
         Self { only, ..self }
+    }
+
+    /// Has records describe where addresses are.
+    pub(crate) fn with_places(self, places: Option<Places>) -> Self {
+        match places {
+            Some(mut places) => self.with_enricher(Box::new(move |record| places.describe(record))),
+            None => self,
+        }
     }
 
     /// Adds an enricher, which changes every record before it is read. Enrichers run in the order in which they were

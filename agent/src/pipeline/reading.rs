@@ -11,6 +11,7 @@ use pidflow_expression::Expression;
 use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord};
 
 use super::{Ended, Outlet, RECORD_BATCH, name_interfaces};
+use crate::places::Places;
 use pidflow_capture::{CaptureError, CaptureFiles};
 
 /// Reads the packets of capture files into flows.
@@ -32,6 +33,11 @@ impl Reading {
     ) -> Self {
         let outlet = Outlet::new(Arc::new(exporters)).with_selection(only);
         Self { files, table, outlet, packets: Vec::new(), flows: Vec::new() }
+    }
+
+    /// Has records describe where addresses are.
+    pub(crate) fn with_places(self, places: Option<Places>) -> Self {
+        Self { outlet: self.outlet.with_places(places), ..self }
     }
 
     /// Reads some packets. False: there are no more.

@@ -46,6 +46,8 @@ pub(crate) enum Role {
     Http,
     /// Reads the server's certificates when they have changed.
     Certificates,
+    /// Reads databases of places again when they have changed, and lists networks.
+    Places,
     /// Reads the configuration again and starts exporters.
     Reload,
     /// All threads of exporters.
@@ -100,7 +102,7 @@ const fn rights(
 }
 
 /// Every role. Threads that process untrusted input have no capabilities.
-pub(crate) const RIGHTS: [Rights; 24] = {
+pub(crate) const RIGHTS: [Rights; 25] = {
     use Capability::{
         CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN,
         CAP_SYS_PTRACE,
@@ -122,6 +124,7 @@ pub(crate) const RIGHTS: [Rights; 24] = {
         rights(Role::Http, "http", &[], Calls::Answering, Files::System),
         // Keys may belong to another user.
         rights(Role::Certificates, "certificates", &[CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
+        rights(Role::Places, "places", &[CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
         rights(Role::Reload, "reload", &[CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
         rights(Role::Exporters, "export-KIND, spool-KIND, note-KIND and others", &[], Calls::Usual, Files::Outputs),
         rights(Role::History, "history, history-reader", &[], Calls::Answering, Files::Outputs),
@@ -279,6 +282,7 @@ mod tests {
         Role::Packets,
         Role::Http,
         Role::Certificates,
+        Role::Places,
         Role::Reload,
         Role::Exporters,
         Role::History,

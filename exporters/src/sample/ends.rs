@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Attribution, Candidate, Container, Endpoint, Login, Node, Owner, OwnerBasis, Placement, Pod, PodDetails, Process,
-    ProcessEnd, ProcessUsage, Service,
+    Attribution, Candidate, Container, Endpoint, Login, Node, Owner, OwnerBasis, Place, Placement, Pod, PodDetails,
+    Process, ProcessEnd, ProcessUsage, Service,
 };
 
 use super::{MILLISECOND_NS, START_NS};
@@ -20,6 +20,7 @@ pub(super) fn end(n: u64, with_usage: bool) -> ProcessEnd {
         network_namespace: Some(0xf000_0000 + (n % 3) as u32),
         candidate: (n % 6 == 5).then(|| Candidate { pid: 77, name: Arc::from("listener \"main\"") }),
         endpoint: None,
+        place: None,
     }
 }
 
@@ -115,7 +116,22 @@ fn pod_details(n: u64) -> PodDetails {
 /// An end on another host: every other one has the name that was asked for, and every third one is in Kubernetes.
 pub(super) fn remote(n: u64) -> ProcessEnd {
     let is_known = n.is_multiple_of(2) || n.is_multiple_of(3);
-    ProcessEnd { endpoint: is_known.then(|| Arc::new(endpoint(n))), ..ProcessEnd::unknown(Attribution::Remote) }
+    ProcessEnd {
+        endpoint: is_known.then(|| Arc::new(endpoint(n))),
+        place: n.is_multiple_of(5).then(|| Arc::new(place(n))),
+        ..ProcessEnd::unknown(Attribution::Remote)
+    }
+}
+
+/// With and without a city and an organisation.
+fn place(n: u64) -> Place {
+    let is_whole = n.is_multiple_of(2);
+    Place {
+        country: "NL".into(),
+        city: if is_whole { "Amsterdam" } else { "" }.into(),
+        system: 64_500 + (n % 10) as u32,
+        organisation: if is_whole { "Example Networks" } else { "" }.into(),
+    }
 }
 
 /// What is known of an end on another host.

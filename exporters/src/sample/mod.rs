@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Application, ApplicationLatency, ApplicationProtocol, Attribution, Collected, Counters, Dns, DnsResponse,
-    EndObserver, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Glued, Handshake, HostUsage, Http, InitialSequences,
-    InitiatorBasis, Lost, PacketDirection, PacketFigures, PacketGaps, ProcessEnd, Protocol, Routing, TcpDirection,
-    TcpEnd, TcpHealth, TcpState, Tls, Translation, Tunnel, TunnelKind, UnknownCounters,
+    Application, ApplicationLatency, ApplicationProtocol, Attribution, Classification, Collected, Confidence, Counters,
+    Dns, DnsResponse, EndObserver, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Glued, Handshake, HostUsage, Http,
+    InitialSequences, InitiatorBasis, Lost, PacketDirection, PacketFigures, PacketGaps, ProcessEnd, Protocol, Routing,
+    TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, TrafficDirection, Translation, Tunnel, TunnelKind, UnknownCounters,
 };
 
 use ends::{end, namespace_only, remote};
@@ -58,6 +58,7 @@ pub fn record(n: u64) -> FlowRecord {
         destination,
         connect_error,
         is_own: n % 13 == 12,
+        direction: (n % 5 == 3).then_some(TrafficDirection::Out),
         collected: is_collected.then(|| Box::new(collected(n))),
         glued: (n % 37 == 36).then(|| Box::new(glued(n))),
     }
@@ -82,6 +83,7 @@ pub fn full(n: u64) -> FlowRecord {
         connect_error: None,
         is_own: false,
         collected: None,
+        direction: None,
         glued: None,
     }
 }
@@ -132,6 +134,7 @@ fn flow(n: u64) -> Flow {
             .then_some(InitialSequences { source: (n as u32).wrapping_mul(2_654_435_761), destination: n as u32 }),
         network_namespace: (n % 7 != 6 && n % 5 != 4).then_some(0xf000_0000 + (n % 3) as u32),
         application: application(n, protocol).map(Arc::new),
+        classification: (n % 29 == 27).then(|| Arc::new(classification(n))),
         tunnel: (n % 17 == 16).then(|| Box::new(tunnel(n))),
         translation: (n % 19 == 18).then(|| Box::new(translation(n))),
         is_translation_unknown: n % 19 == 7,
@@ -181,6 +184,22 @@ fn application(n: u64, protocol: u8) -> Option<Application> {
             ..Application::of(ApplicationProtocol::Dns)
         }),
         _ => None,
+    }
+}
+
+/// With and without risks.
+fn classification(n: u64) -> Classification {
+    let is_risky = n.is_multiple_of(2);
+    Classification {
+        master: 91,
+        application: 126,
+        name: "TLS.Google".into(),
+        category: "Web".into(),
+        breed: "Acceptable".into(),
+        confidence: Some(if is_risky { Confidence::Dpi } else { Confidence::MatchByPort } as u8),
+        risks: if is_risky { 1 << 9 } else { 0 },
+        risk_names: if is_risky { "TLS Expired Certificate" } else { "" }.into(),
+        risk_score: if is_risky { 100 } else { 0 },
     }
 }
 

@@ -15,7 +15,7 @@ pub enum TemplateError {
     },
     /// No macro has this name.
     #[error(
-        "template, column {column}: no macro is called @{name}@; there are @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@ and @GLUED@"
+        "template, column {column}: no macro is called @{name}@; there are @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@, @PLACES@ and @GLUED@"
     )]
     UnknownMacro {
         /// Column at which the macro begins.

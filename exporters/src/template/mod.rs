@@ -90,7 +90,7 @@ impl PartialEq for Template {
 }
 
 impl Default for Template {
-    /// `@FLOW@ @PROCESS@ @PIDFLOW@ @TUNNEL@ @NAT@ @KEY@ @APPLICATION@ @TCP@ @PACKETS@ @K8S@ @COLLECTED@ @GLUED@`: every element that pidflow knows, the default of JSON and OTLP.
+    /// `@FLOW@ @PROCESS@ @PIDFLOW@ @TUNNEL@ @NAT@ @KEY@ @APPLICATION@ @TCP@ @PACKETS@ @K8S@ @COLLECTED@ @PLACES@ @GLUED@`: every element that pidflow knows, the default of JSON and OTLP.
     fn default() -> Self {
         Self { elements: ELEMENTS.iter().collect() }
     }

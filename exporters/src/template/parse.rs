@@ -3,7 +3,7 @@
 use pidflow_schema::Element;
 use pidflow_schema::table::{
     APPLICATION_MACRO, COLLECTED_MACRO, FLOW_MACRO, GLUED_MACRO, K8S_MACRO, KEY_MACRO, NAT_MACRO, PACKETS_MACRO,
-    PIDFLOW_MACRO, PROCESS_MACRO, TCP_MACRO, TUNNEL_MACRO, by_name,
+    PIDFLOW_MACRO, PLACES_MACRO, PROCESS_MACRO, TCP_MACRO, TUNNEL_MACRO, by_name,
 };
 
 use super::nearest::nearest;
@@ -94,6 +94,7 @@ impl Token<'_> {
             "TUNNEL" => &TUNNEL_MACRO,
             "NAT" => &NAT_MACRO,
             "COLLECTED" => &COLLECTED_MACRO,
+            "PLACES" => &PLACES_MACRO,
             "GLUED" => &GLUED_MACRO,
             "APPLICATION" => &APPLICATION_MACRO,
             "TCP" => &TCP_MACRO,

@@ -42,7 +42,7 @@ fn an_element_named_again_keeps_its_first_place() {
 #[test]
 fn the_default_is_all_macros() {
     let all = names(
-        "@FLOW@ @PROCESS@ @PIDFLOW@ @TUNNEL@ @NAT@ @KEY@ @APPLICATION@ @TCP@ @PACKETS@ @K8S@ @COLLECTED@ @GLUED@",
+        "@FLOW@ @PROCESS@ @PIDFLOW@ @TUNNEL@ @NAT@ @KEY@ @APPLICATION@ @TCP@ @PACKETS@ @K8S@ @COLLECTED@ @PLACES@ @GLUED@",
     );
     let default: Vec<_> = Template::default().elements().iter().map(|e| e.name).collect();
     assert_eq!(all, default);
@@ -57,7 +57,7 @@ fn errors_say_where_what_and_what_was_meant() {
     assert_eq!(message("%X\u{1b}[2J"), "template, column 1: no element is called %X; `pidflow fields` lists them all");
     assert_eq!(
         message("@PROC@"),
-        "template, column 1: no macro is called @PROC@; there are @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@ and @GLUED@"
+        "template, column 1: no macro is called @PROC@; there are @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@, @COLLECTED@, @PLACES@ and @GLUED@"
     );
     assert_eq!(message("%IN_BYTES @FLOW"), "template, column 11: @FLOW is not closed; write @FLOW@");
     assert_eq!(message("%IN_BYTES % %IN_PKTS"), "template, column 11: an element's name is missing after %");

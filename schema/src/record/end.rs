@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attribution, Node, Pod, Process, ProcessUsage, Service};
+use super::{Attribution, Node, Place, Pod, Process, ProcessUsage, Service};
 
 /// Another process that may own an end (for example the listener's owner if another process accepted).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -58,6 +58,8 @@ pub struct ProcessEnd {
     pub candidate: Option<Candidate>,
     /// Other properties of this end; none: nothing is known.
     pub endpoint: Option<Arc<Endpoint>>,
+    /// Where its address is, shared by all ends with the address; none: unknown.
+    pub place: Option<Arc<Place>>,
 }
 
 impl ProcessEnd {
@@ -105,6 +107,14 @@ impl ProcessEnd {
     /// An end without a process.
     #[must_use]
     pub const fn unknown(attribution: Attribution) -> Self {
-        Self { attribution, process: None, usage: None, network_namespace: None, candidate: None, endpoint: None }
+        Self {
+            attribution,
+            process: None,
+            usage: None,
+            network_namespace: None,
+            candidate: None,
+            endpoint: None,
+            place: None,
+        }
     }
 }

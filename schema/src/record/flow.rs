@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, ApplicationLatency, FlowEndDetail, FlowEndReason, Handshake, InitialSequences, InitiatorBasis,
-    PacketFigures, TcpHealth, Translation, Tunnel,
+    Application, ApplicationLatency, Classification, FlowEndDetail, FlowEndReason, Handshake, InitialSequences,
+    InitiatorBasis, PacketFigures, TcpHealth, Translation, Tunnel,
 };
 
 /// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
@@ -226,6 +226,8 @@ pub struct Flow {
     pub network_namespace: Option<u32>,
     /// The application protocol, shared by all records of the flow; none: unknown.
     pub application: Option<Arc<Application>>,
+    /// What nDPI says of the flow, shared by flows of which it says the same; none: it was not asked, or does not know.
+    pub classification: Option<Arc<Classification>>,
     /// The innermost tunnel that carried the flow; none: no tunnel, or it was not opened.
     pub tunnel: Option<Box<Tunnel>>,
     /// What this host translated its addresses and ports to; none: nothing was translated, or it is not known.
@@ -272,6 +274,7 @@ impl Flow {
             initial_sequences: None,
             network_namespace: None,
             application: None,
+            classification: None,
             tunnel: None,
             translation: None,
             is_translation_unknown: false,

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    Application, Candidate, Collected, Container, Dns, Endpoint, FlowRecord, Glued, Http, Node, Owner, Placement, Pod,
-    PodDetails, Process, ProcessEnd, Service, Tls,
+    Application, Candidate, Classification, Collected, Container, Dns, Endpoint, FlowRecord, Glued, Http, Node, Owner,
+    Place, Placement, Pod, PodDetails, Process, ProcessEnd, Service, Tls,
 };
 
 /// Texts shorter than this, in bytes, are counted for each reference, because finding shared ones would cost more.
@@ -47,6 +47,11 @@ impl Kept {
         self.texts(&[&record.host, &record.observer, &flow.interface]);
         if let Some(application) = flow.application.as_ref().filter(|application| self.is_new(application)) {
             self.application(application);
+        }
+        if let Some(classification) = flow.classification.as_ref().filter(|classification| self.is_new(classification))
+        {
+            self.bytes += SHARED_OVERHEAD + size_of::<Classification>();
+            self.texts(&classification.texts().map(|text| &**text));
         }
         if let Some(tunnel) = &flow.tunnel {
             self.bytes += size_of_val(&**tunnel);
@@ -95,12 +100,16 @@ impl Kept {
 
     /// Names all members, so that a new one is not forgotten here.
     fn end(&mut self, end: &ProcessEnd) {
-        let ProcessEnd { process, candidate, endpoint, attribution: _, usage: _, network_namespace: _ } = end;
+        let ProcessEnd { process, candidate, endpoint, place, attribution: _, usage: _, network_namespace: _ } = end;
         if let Some(process) = process.as_ref().filter(|process| self.is_new(process)) {
             self.process(process);
         }
         if let Some(Candidate { name, pid: _ }) = candidate {
             self.texts(&[name]);
+        }
+        if let Some(place) = place.as_ref().filter(|place| self.is_new(place)) {
+            self.bytes += SHARED_OVERHEAD + size_of::<Place>();
+            self.texts(&place.texts().map(|text| &**text));
         }
         if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| self.is_new(endpoint)) {
             let Endpoint { pod, service, node, backs, name } = &**endpoint;

@@ -2,6 +2,7 @@
 
 mod application;
 mod attribution;
+mod classification;
 mod collected;
 mod container;
 mod end;
@@ -13,6 +14,7 @@ mod handshake;
 mod initiator;
 mod kept;
 mod packet_figures;
+mod place;
 mod placement;
 mod pod;
 mod process;
@@ -26,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use application::{Application, ApplicationProtocol, Dns, DnsResponse, Http, Tls};
 pub use attribution::Attribution;
+pub use classification::{Classification, Confidence};
 pub use collected::{Collected, Routing};
 pub use container::Container;
 pub use end::{Candidate, Endpoint, ProcessEnd};
@@ -37,6 +40,7 @@ pub use handshake::Handshake;
 pub use initiator::InitiatorBasis;
 pub use kept::kept_bytes;
 pub use packet_figures::{PacketDirection, PacketFigures, PacketGaps, SIZE_CLASSES, SIZE_LIMITS};
+pub use place::{Place, TrafficDirection};
 pub use placement::{Login, Placement};
 pub use pod::{Node, Owner, OwnerBasis, Pod, PodDetails, Service};
 pub use process::{Process, ProcessUsage};
@@ -74,6 +78,8 @@ pub struct FlowRecord {
     pub is_own: bool,
     /// Where a collected record came from; none: this agent observed the flow itself.
     pub collected: Option<Box<Collected>>,
+    /// How the flow crosses the border of the local networks; none: these are not known.
+    pub direction: Option<TrafficDirection>,
     /// How it was put together from the records of several agents; none: it is the record of one.
     pub glued: Option<Box<Glued>>,
 }
@@ -93,6 +99,7 @@ impl FlowRecord {
             connect_error: None,
             is_own: false,
             collected: None,
+            direction: None,
             glued: None,
         }
     }
@@ -101,6 +108,7 @@ impl FlowRecord {
     pub fn turn_round(&mut self) {
         self.flow.turn_round();
         std::mem::swap(&mut self.source, &mut self.destination);
+        self.direction = self.direction.map(TrafficDirection::turned_round);
         if let Some(glued) = &mut self.glued {
             glued.turn_round();
         }

@@ -6,17 +6,77 @@ use crate::element::DataType as T;
 use crate::element::Enterprise::{Ntop, Pidflow};
 use crate::element::{Element, Semantics, Unit};
 use crate::group::Group;
-use crate::record::{ApplicationLatency, ApplicationProtocol, Dns, DnsResponse, FlowRecord, Http, ProcessEnd, Tls};
+use crate::record::{
+    Application, ApplicationLatency, ApplicationProtocol, Classification, Confidence, Dns, DnsResponse, FlowRecord,
+    Http, ProcessEnd, Tls,
+};
 use crate::value::Value;
 
 use super::build::row;
 use super::process::text;
 use super::write::{
-    application_mut, dns_mut, dns_response_mut, endpoint_mut, http_latency_mut, http_mut, set, tls_mut,
+    application_mut, classification_mut, dns_mut, dns_response_mut, endpoint_mut, http_latency_mut, http_mut, set,
+    tls_mut,
 };
 
 fn protocol(r: &FlowRecord) -> Option<ApplicationProtocol> {
     r.flow.application.as_deref().map(|application| application.protocol)
+}
+
+/// What nDPI says, if it says more than how certain it is.
+fn named(r: &FlowRecord) -> Option<&Classification> {
+    r.flow.classification.as_deref().filter(|known| known.is_known())
+}
+
+fn risky(r: &FlowRecord) -> Option<&Classification> {
+    r.flow.classification.as_deref().filter(|known| known.risks != 0)
+}
+
+/// What nDPI says, unless it guesses where pidflow itself recognised the content.
+fn best(r: &FlowRecord) -> Option<&Classification> {
+    let by_ndpi = r.flow.classification.as_deref()?;
+    (!by_ndpi.is_guess() || r.flow.application.is_none()).then_some(by_ndpi)
+}
+
+fn number(r: &FlowRecord) -> Option<u16> {
+    let by_ndpi = best(r).map(|known| known.application).filter(|number| *number != 0);
+    by_ndpi.or_else(|| protocol(r).map(ApplicationProtocol::number))
+}
+
+fn name(r: &FlowRecord) -> Option<Value<'_>> {
+    best(r).and_then(|known| text(&known.name)).or_else(|| protocol(r).map(|own| Value::text(own.name())))
+}
+
+/// What pidflow itself recognises is always shown by the content.
+fn confidence(r: &FlowRecord) -> Option<u8> {
+    best(r).and_then(|known| known.confidence).or_else(|| protocol(r).map(|_| Confidence::Dpi as u8))
+}
+
+fn set_number(r: &mut FlowRecord, number: u16) {
+    match ApplicationProtocol::ALL.into_iter().find(|own| own.number() == number) {
+        Some(own) => application_mut(r).protocol = own,
+        None => classification_mut(r).application = number,
+    }
+}
+
+fn set_name(r: &mut FlowRecord, name: Arc<str>) {
+    match ApplicationProtocol::ALL.into_iter().find(|own| own.name() == &*name) {
+        Some(own) => application_mut(r).protocol = own,
+        None => classification_mut(r).name = name,
+    }
+}
+
+/// Nothing is to be noted of what reads the same without. A guess is nDPI's, also of a protocol that pidflow knows.
+fn set_confidence(r: &mut FlowRecord, number: u8) {
+    if confidence(r) == Some(number) {
+        return;
+    }
+    let own = r.flow.application.take_if(|own| **own == Application::of(own.protocol));
+    let known = classification_mut(r);
+    known.confidence = Some(number);
+    if let Some(own) = own {
+        (known.application, known.name) = (own.protocol.number(), own.protocol.name().into());
+    }
 }
 
 fn tls(r: &FlowRecord, of: fn(&Tls) -> &Arc<str>) -> Option<Value<'_>> {
@@ -54,12 +114,36 @@ fn asked_name(end: &ProcessEnd) -> Option<Value<'_>> {
 
 /// The elements of the application protocol.
 pub(super) const APPLICATION: &[Element] = &[
-    row("L7_PROTO", "l7Proto", (Ntop, 118), T::Unsigned16, |r| protocol(r).map(|p| p.number().into())).writes(|r, v| set(v.number().and_then(|n: u16| ApplicationProtocol::ALL.into_iter().find(|p| p.number() == n)), |p| application_mut(r).protocol = p))
+    row("L7_PROTO", "l7Proto", (Ntop, 118), T::Unsigned16, |r| number(r).map(Into::into)).writes(|r, v| set(v.number(), |n| set_number(r, n)))
         .group(Group::Application).identifier()
-        .doc("Number of the application protocol in nDPI: 5 DNS, 7 HTTP, 8 MDNS, 79 IPSec, 91 TLS, 92 SSH, 154 LLMNR, 159 OpenVPN, 188 QUIC, 206 WireGuard; 19 PostgreSQL, 20 MySQL, 60 MongoDB, 68 NATS, 182 Redis, 192 AMQP, 222 MQTT, 377 Kafka (ntop 118)."),
-    row("L7_PROTO_NAME", "l7ProtoName", (Ntop, 119), T::String, |r| protocol(r).map(|p| Value::text(p.name()))).writes(|r, v| set(v.named(&ApplicationProtocol::ALL, ApplicationProtocol::name), |p| application_mut(r).protocol = p))
+        .doc("Number of the application protocol in nDPI; with `--ndpi on` of the application that it carries, if that is known: 5 DNS, 7 HTTP, 8 MDNS, 79 IPSec, 91 TLS, 92 SSH, 154 LLMNR, 159 OpenVPN, 188 QUIC, 206 WireGuard; 19 PostgreSQL, 20 MySQL, 60 MongoDB, 68 NATS, 182 Redis, 192 AMQP, 222 MQTT, 377 Kafka (ntop 118)."),
+    row("L7_PROTO_NAME", "l7ProtoName", (Ntop, 119), T::String, name).writes(|r, v| set(v.shared_text(), |n| set_name(r, n)))
         .group(Group::Application).v9_text(16).otel("pidflow.flow.application.name")
-        .doc("Application protocol with nDPI's name, recognised by the content of packets: DNS, MDNS, LLMNR, HTTP, TLS, QUIC, SSH, WireGuard, OpenVPN, IPSec, Redis, PostgreSQL, MySQL, Kafka, MongoDB, AMQP, MQTT, Nats (ntop 119)."),
+        .doc("Application protocol with nDPI's name, with `--ndpi on` also the application that it carries (TLS.Google). How certain it is: L7_CONFIDENCE. pidflow itself recognises by the content of packets: DNS, MDNS, LLMNR, HTTP, TLS, QUIC, SSH, WireGuard, OpenVPN, IPSec, Redis, PostgreSQL, MySQL, Kafka, MongoDB, AMQP, MQTT, Nats (ntop 119)."),
+    row("L7_CONFIDENCE", "l7Confidence", (Ntop, 560), T::Unsigned8, |r| confidence(r).map(Into::into)).writes(|r, v| set(v.number(), |n| set_confidence(r, n)))
+        .group(Group::Application).identifier()
+        .doc("How the application protocol was found, in the numbers of nDPI 4.2: 1 by the port, 2 by the address, 3 by other flows of the host, 4 by the content of packets. pidflow itself always: 4 (ntop 560)."),
+    row("L7_CONFIDENCE_NAME", "l7ConfidenceName", (Pidflow, 230), T::String, |r| confidence(r).and_then(Confidence::of).map(|c| Value::text(c.name()))).writes(|r, v| set(v.named(&Confidence::ALL, Confidence::name), |c| set_confidence(r, c as u8)))
+        .group(Group::Application).v9_text(16).otel("pidflow.flow.application.confidence")
+        .doc("The same as text: match-by-port, match-by-ip, dpi-cache, dpi."),
+    row("L7_MASTER_PROTO", "l7MasterProto", (Pidflow, 231), T::Unsigned16, |r| named(r).map(|c| c.master.into())).writes(|r, v| set(v.number(), |n| classification_mut(r).master = n))
+        .group(Group::Classification).identifier()
+        .doc("Number of the protocol in nDPI that carries the application of L7_PROTO; 0: none."),
+    row("L7_PROTO_CATEGORY", "l7ProtoCategory", (Ntop, 501), T::String, |r| text(&named(r)?.category)).writes(|r, v| set(v.shared_text(), |n| classification_mut(r).category = n))
+        .group(Group::Classification).v9_text(16).otel("pidflow.flow.application.category")
+        .doc("Category of the application according to nDPI (ntop 501)."),
+    row("L7_PROTO_BREED", "l7ProtoBreed", (Pidflow, 232), T::String, |r| text(&named(r)?.breed)).writes(|r, v| set(v.shared_text(), |n| classification_mut(r).breed = n))
+        .group(Group::Classification).v9_text(16).otel("pidflow.flow.application.breed")
+        .doc("Breed of the application according to nDPI: Safe, Acceptable, Fun, Unsafe, Potentially Dangerous, Dangerous, …"),
+    row("L7_PROTO_RISK", "l7ProtoRisk", (Ntop, 509), T::Unsigned64, |r| risky(r).map(|c| c.risks.into())).writes(|r, v| set(v.number(), |n| classification_mut(r).risks = n))
+        .group(Group::Risks).flags()
+        .doc("Risks that nDPI found, bit n for risk n (ntop 509)."),
+    row("L7_PROTO_RISK_NAME", "l7ProtoRiskName", (Ntop, 510), T::String, |r| text(&risky(r)?.risk_names)).writes(|r, v| set(v.shared_text(), |n| classification_mut(r).risk_names = n))
+        .group(Group::Risks).v9_text(64).otel("pidflow.flow.application.risks")
+        .doc("Their names joined by commas (ntop 510)."),
+    row("L7_RISK_SCORE", "l7RiskScore", (Ntop, 527), T::Unsigned16, |r| risky(r).map(|c| c.risk_score.into())).writes(|r, v| set(v.number(), |n| classification_mut(r).risk_score = n))
+        .group(Group::Risks).otel("pidflow.flow.application.risk_score")
+        .doc("Sum of nDPI's scores of these risks (ntop 527)."),
     row("APPLICATION_PROTOCOL", "applicationProtocol", (Pidflow, 80), T::String, |r| protocol(r).map(|p| Value::text(p.lower_name()))).writes(|r, v| set(v.named(&ApplicationProtocol::ALL, ApplicationProtocol::lower_name), |p| application_mut(r).protocol = p))
         .group(Group::Application).not_in_v9().otel("network.protocol.name")
         .doc("Application protocol in lower case, as OpenTelemetry writes it."),

@@ -36,12 +36,6 @@ pub(super) const COLLECTED: &[Element] = &[
     row("OUTPUT_SNMP", "egressInterface", (Iana, 14), T::Unsigned32, |r| routing(r, |w| w.egress_interface)).writes(|r, v| set(v.number(), |n| routing_mut(r).egress_interface = n))
         .group(Group::Routing).identifier().otel("pidflow.exporter.egress.interface.index")
         .doc("Index of the exporter's interface by which the packets left; 0: unknown or none."),
-    row("SRC_AS", "bgpSourceAsNumber", (Iana, 16), T::Unsigned32, |r| routing(r, |w| w.source_as)).writes(|r, v| set(v.number(), |n| routing_mut(r).source_as = n))
-        .group(Group::Routing).identifier().otel("pidflow.source.as.number")
-        .doc("Autonomous system of the source address, as the exporter knows it (origin or neighbour, by its configuration); 0: unknown."),
-    row("DST_AS", "bgpDestinationAsNumber", (Iana, 17), T::Unsigned32, |r| routing(r, |w| w.destination_as)).writes(|r, v| set(v.number(), |n| routing_mut(r).destination_as = n))
-        .group(Group::Routing).identifier().otel("pidflow.destination.as.number")
-        .doc("Autonomous system of the destination address, as the exporter knows it (origin or neighbour, by its configuration); 0: unknown."),
     row("IPV4_SRC_MASK", "sourceIPv4PrefixLength", (Iana, 9), T::Unsigned8, |r| routing(r, |w| w.source_prefix)).writes(|r, v| set(v.number(), |n| routing_mut(r).source_prefix = n))
         .group(Group::Routing).identifier().otel("pidflow.source.prefix.length")
         .doc("Bits of the prefix with the source address (IPv4 or IPv6) in the exporter's routing table; 0: unknown, or the default route."),

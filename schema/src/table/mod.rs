@@ -14,6 +14,7 @@ mod key;
 mod kubernetes;
 mod own;
 mod packets;
+mod places;
 mod process;
 mod tcp;
 mod translation;
@@ -80,6 +81,9 @@ const PACKETS: [&[Element]; 11] = [
 /// What `@COLLECTED@` stands for.
 const COLLECTED: [&[Element]; 1] = [collected::COLLECTED];
 
+/// What `@PLACES@` stands for.
+const PLACES: [&[Element]; 2] = [places::SYSTEMS, places::PLACES];
+
 /// What `@GLUED@` stands for.
 const GLUED: [&[Element]; 1] = [glued::GLUED];
 
@@ -88,9 +92,23 @@ const K8S: [&[Element]; 2] = [kubernetes::SOURCE, kubernetes::DESTINATION];
 
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> = LazyLock::new(|| {
-    [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &KEY, &APPLICATION, &TCP, &PACKETS, &K8S, &COLLECTED, &GLUED]
-        .concat()
-        .concat()
+    [
+        FLOW.as_slice(),
+        &PROCESS,
+        &PIDFLOW,
+        &TUNNEL,
+        &NAT,
+        &KEY,
+        &APPLICATION,
+        &TCP,
+        &PACKETS,
+        &K8S,
+        &COLLECTED,
+        &PLACES,
+        &GLUED,
+    ]
+    .concat()
+    .concat()
 });
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
@@ -145,7 +163,11 @@ pub static PACKETS_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_n
 pub static K8S_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&K8S));
 /// The names that `@COLLECTED@` stands for: the exporter of a collected record, and what it knows as a router. Not among the
 /// others, because records of this host do not have them.
-pub static COLLECTED_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&COLLECTED));
+pub static COLLECTED_MACRO: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| macro_names(&[collected::COLLECTED, places::SYSTEMS]));
+/// The names that `@PLACES@` stands for: countries, cities, autonomous systems, and the border of the local networks. Not among the
+/// others, because they are known only with databases.
+pub static PLACES_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&PLACES));
 /// The names that `@GLUED@` stands for: how a record was put together from those of several agents. Not among the others, because
 /// records of one agent do not have them.
 pub static GLUED_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&GLUED));

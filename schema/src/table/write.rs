@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Application, ApplicationLatency, Candidate, Collected, Container, Dns, DnsResponse, Endpoint, FlowRecord, Glued,
-    Handshake, HostUsage, Http, InitialSequences, Login, Lost, Node, Owner, PacketFigures, Placement, Pod, PodDetails,
-    Process, ProcessEnd, ProcessUsage, Routing, Service, TcpHealth, Tls, Translation, Tunnel,
+    Application, ApplicationLatency, Candidate, Classification, Collected, Container, Dns, DnsResponse, Endpoint,
+    FlowRecord, Glued, Handshake, HostUsage, Http, InitialSequences, Login, Lost, Node, Owner, PacketFigures, Place,
+    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Routing, Service, TcpHealth, Tls, Translation,
+    Tunnel,
 };
 
 /// Sets the value in the record, if there is one.
@@ -170,6 +171,11 @@ pub(super) fn application_mut(record: &mut FlowRecord) -> &mut Application {
     Arc::make_mut(record.flow.application.get_or_insert_default())
 }
 
+/// What nDPI says, made where there was nothing.
+pub(super) fn classification_mut(record: &mut FlowRecord) -> &mut Classification {
+    Arc::make_mut(record.flow.classification.get_or_insert_default())
+}
+
 /// The TLS handshake, made where there was none.
 pub(super) fn tls_mut(record: &mut FlowRecord) -> &mut Tls {
     application_mut(record).tls.get_or_insert_default()
@@ -188,6 +194,11 @@ pub(super) fn dns_mut(record: &mut FlowRecord) -> &mut Dns {
 /// The response to the DNS query, made where there was none.
 pub(super) fn dns_response_mut(record: &mut FlowRecord) -> &mut DnsResponse {
     dns_mut(record).response.get_or_insert_default()
+}
+
+/// Where an end is, made where it was not known.
+pub(super) fn place_mut(end: &mut ProcessEnd) -> &mut Place {
+    Arc::make_mut(end.place.get_or_insert_default())
 }
 
 /// The other properties of an end, made where there were none.

@@ -1,5 +1,6 @@
 //! The payloads and TCP headers of one batch of packets.
 
+use crate::inspection::InspectedPackets;
 use crate::segment::Segments;
 
 /// The greatest sum of payloads in one batch, bytes. Beyond it, payloads are left out and counted.
@@ -13,6 +14,8 @@ pub struct Payloads {
     ends: Vec<u32>,
     left_out: u64,
     segments: Segments,
+    /// Whole packets that are to be inspected.
+    packets: InspectedPackets,
 }
 
 impl Payloads {
@@ -29,12 +32,22 @@ impl Payloads {
         number
     }
 
-    /// The payload with this number.
+    /// Adds a whole packet, whose payload may have been picked before it with this number; 0: it was not. Returns its number from
+    /// now on; 0: there is no room for it.
+    pub(crate) fn push_packet(&mut self, number: u16, packet: &[u8]) -> u16 {
+        let number = if number == 0 { self.push(&[]) } else { number };
+        if number != 0 {
+            self.packets.push(number, packet);
+        }
+        number
+    }
+
+    /// The payload with this number; none: it was not picked.
     pub(super) fn get(&self, number: u16) -> Option<&[u8]> {
         let index = usize::from(number).checked_sub(1)?;
         let end = *self.ends.get(index)?;
         let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        self.bytes.get(start as usize..end as usize)
+        self.bytes.get(start as usize..end as usize).filter(|payload| !payload.is_empty())
     }
 
     /// Counts payloads that there was no room for.
@@ -52,6 +65,11 @@ impl Payloads {
         Self { segments, ..self }
     }
 
+    /// Takes the whole packets out.
+    pub(crate) fn take_packets(&mut self) -> InspectedPackets {
+        std::mem::take(&mut self.packets)
+    }
+
     /// Takes the TCP headers out.
     pub(crate) fn take_segments(&mut self) -> Segments {
         std::mem::take(&mut self.segments)
@@ -60,6 +78,9 @@ impl Payloads {
     /// Memory, bytes.
     #[must_use]
     pub const fn allocated_bytes(&self) -> usize {
-        self.bytes.capacity() + self.ends.capacity() * size_of::<u32>() + self.segments.allocated_bytes()
+        self.bytes.capacity()
+            + self.ends.capacity() * size_of::<u32>()
+            + self.segments.allocated_bytes()
+            + self.packets.allocated_bytes()
     }
 }

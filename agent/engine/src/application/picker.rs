@@ -51,6 +51,11 @@ impl Picker {
         std::mem::take(&mut self.payloads)
     }
 
+    /// Adds a whole packet.
+    pub(crate) fn push_packet(&mut self, packet: &mut Packet, datagram: &[u8]) {
+        packet.payload = self.payloads.push_packet(packet.payload, datagram);
+    }
+
     /// Picks the payload of a packet if it is worth reading. `behind` is the packet from the transport header on.
     #[inline]
     pub(crate) fn look(&mut self, packet: &mut Packet, behind: &[u8]) {

@@ -51,6 +51,11 @@ impl Watches {
         self.payloads = payloads;
     }
 
+    /// Whether the payload with this number was picked.
+    pub(crate) fn has_payload(&self, number: u16) -> bool {
+        self.payloads.get(number).is_some()
+    }
+
     /// Reads the payload with this number. Returns what it resolves, if it is the response of DNS to a query that was seen.
     pub(crate) fn see(&mut self, slot: u32, number: u16, piece: Piece<'_>) -> Option<Resolved> {
         if !self.has_room() {

@@ -16,6 +16,8 @@ pub(super) struct Layer<'a> {
     pub(super) packet: Packet,
     pub(super) tunnel: Option<PacketTunnel>,
     pub(super) behind: Rest<'a>,
+    /// The captured part of the datagram, with its IP header.
+    pub(super) datagram: &'a [u8],
     /// Whether the packet continues in later fragments of the outer one.
     pub(super) goes_on: bool,
     /// Bytes of the datagram behind its IP header, also those in later fragments of the outer packet; 0: it has no header here.
@@ -24,7 +26,7 @@ pub(super) struct Layer<'a> {
 
 impl<'a> Layer<'a> {
     pub(super) const fn new(packet: Packet, tunnel: Option<PacketTunnel>, goes_on: bool) -> Self {
-        Self { packet, tunnel, behind: Rest { data: &[], cut: 0 }, goes_on, octets_behind: 0 }
+        Self { packet, tunnel, behind: Rest { data: &[], cut: 0 }, datagram: &[], goes_on, octets_behind: 0 }
     }
 }
 
@@ -44,6 +46,7 @@ impl<'a> Target<'a> for Layer<'a> {
 
     fn behind(&mut self, rest: Rest<'a>, data: &'a [u8], octets: u32) {
         self.behind = rest.behind(data, octets);
+        self.datagram = rest.within(0, octets);
         let later = if self.goes_on { whole_octets(rest).map_or(0, |whole| whole.saturating_sub(octets)) } else { 0 };
         self.octets_behind = self.behind.on_the_wire().saturating_add(later);
     }

@@ -21,6 +21,7 @@ pub use frame_count::FrameCount;
 pub use link::LinkType;
 
 use crate::application::Picker;
+use crate::inspection::{Gate, InspectedShare};
 use crate::packet::{Family, Fragment, Marks, Packet};
 use crate::segment::Segments;
 use crate::tunnel::PacketTunnel;
@@ -92,6 +93,8 @@ pub struct DecodeRules {
     pub payloads: PayloadRule,
     /// Whether TCP headers are read.
     pub tcp: TcpRule,
+    /// How many packets of each flow are copied for an inspector ([`crate::inspection`]); none: none.
+    pub inspected: Option<InspectedShare>,
 }
 
 impl From<Fragments> for DecodeRules {
@@ -107,8 +110,10 @@ pub struct Decoder {
     rules: DecodeRules,
     fragments: FragmentTable,
     tunnels: Vec<PacketTunnel>,
-    /// None: no payload is picked.
+    /// None: no payload is picked, and no packet copied.
     picker: Option<Box<Picker>>,
+    /// None: no packet is copied.
+    gate: Option<Box<Gate>>,
     segments: Segments,
     /// Whether payloads or TCP headers are read.
     looks_closer: bool,
@@ -118,9 +123,11 @@ impl Decoder {
     /// A decoder with these rules.
     #[must_use]
     pub fn new(rules: DecodeRules) -> Self {
-        let picker = (rules.payloads == PayloadRule::Pick).then(|| Box::new(Picker::new()));
+        let gate = rules.inspected.map(|share| Box::new(Gate::new(share)));
+        let picks = rules.payloads == PayloadRule::Pick || gate.is_some();
+        let picker = picks.then(|| Box::new(Picker::new()));
         let looks_closer = picker.is_some() || rules.tcp == TcpRule::Measure;
-        Self { rules, picker, looks_closer, ..Self::default() }
+        Self { rules, picker, gate, looks_closer, ..Self::default() }
     }
 
     /// Decodes one frame of a link of type `link`.

@@ -2,7 +2,8 @@
 
 use pidflow_schema::record::Protocol;
 
-use super::{Decoder, Discard, Excess, Frame, LinkType, Rest, Target, TcpRule, blank, link, tunnel};
+use super::layer::Layer;
+use super::{Decoder, Discard, Excess, Frame, LinkType, PayloadRule, Rest, Target, TcpRule, blank, link, tunnel};
 use crate::application::Payloads;
 use crate::packet::{Fragment, Packet};
 use crate::segment::Segment;
@@ -11,6 +12,8 @@ use crate::segment::Segment;
 struct WithPayload<'a> {
     packet: Packet,
     behind: &'a [u8],
+    /// The captured part of the datagram, with its IP header.
+    datagram: &'a [u8],
     /// Bytes of the datagram behind its IP header; 0: it has no header here.
     octets_behind: u32,
 }
@@ -29,6 +32,7 @@ impl<'a> Target<'a> for WithPayload<'a> {
     #[inline]
     fn behind(&mut self, rest: Rest<'a>, data: &'a [u8], octets: u32) {
         self.behind = data;
+        self.datagram = rest.within(0, octets);
         self.octets_behind = rest.behind(data, octets).on_the_wire();
     }
 }
@@ -54,14 +58,22 @@ impl Decoder {
     /// Decodes one frame, and picks its payload and its TCP header.
     #[inline(never)]
     pub(super) fn decode_with_payload(&mut self, link: LinkType, frame: &Frame<'_>) -> Result<Packet, Discard> {
-        let mut found = WithPayload { packet: blank(frame), behind: &[], octets_behind: 0 };
+        let mut found = WithPayload { packet: blank(frame), behind: &[], datagram: &[], octets_behind: 0 };
         link::decode(link, Rest::new(frame), &mut found)?;
         if found.packet.fragment != Fragment::Whole || tunnel::may_begin(&found.packet) {
-            let layer = self.look_inside(link, frame)?;
-            found = WithPayload { packet: layer.packet, behind: layer.behind.data, octets_behind: layer.octets_behind };
+            let Layer { packet, behind, datagram, octets_behind, .. } = self.look_inside(link, frame)?;
+            found = WithPayload { packet, behind: behind.data, datagram, octets_behind };
         }
         if let Some(picker) = &mut self.picker {
-            picker.look(&mut found.packet, found.behind);
+            if self.rules.payloads == PayloadRule::Pick {
+                picker.look(&mut found.packet, found.behind);
+            }
+            if let Some(gate) = &mut self.gate
+                && found.packet.fragment == Fragment::Whole
+                && gate.passes(&found.packet)
+            {
+                picker.push_packet(&mut found.packet, found.datagram);
+            }
         }
         if self.rules.tcp == TcpRule::Measure && found.packet.protocol == Protocol::TCP {
             self.read_tcp(&mut found);

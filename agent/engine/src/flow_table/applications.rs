@@ -7,6 +7,7 @@ use super::entry::Entry;
 use super::handshake::micros;
 use super::key::KeySide;
 use crate::application::{NameAnswer, Payloads, Piece, Watches};
+use crate::inspection::{InspectedShare, Inspections, Inspector};
 use crate::packet::{Packet, TcpFlags};
 
 impl FlowTable {
@@ -14,6 +15,7 @@ impl FlowTable {
     /// ([`crate::decode::Decoder::take_payloads`]). Replaces the previous ones.
     pub fn set_payloads(&mut self, mut payloads: Payloads) {
         self.healths.set_segments(payloads.take_segments());
+        self.inspections.set_packets(payloads.take_packets());
         self.watches.set_payloads(payloads);
     }
 
@@ -28,10 +30,28 @@ impl FlowTable {
         self.watches.allocated_bytes()
     }
 
+    /// Has an inspector classify flows by their first packets, which the decoder must copy
+    /// ([`crate::decode::DecodeRules::inspected`]).
+    /// All flows without a verdict may take `max_bytes` bytes; beyond it, the oldest are concluded early.
+    pub fn set_inspector(&mut self, inspector: Box<dyn Inspector>, share: InspectedShare, max_bytes: usize) {
+        self.inspections.begin(inspector, share, max_bytes);
+    }
+
+    /// Hands a packet that was picked to those who picked it.
+    pub(super) fn read_picked(&mut self, slot: u32, from: KeySide, packet: &Packet) {
+        if self.inspections.is_on() {
+            self.inspections.see(slot, packet);
+            if !self.watches.has_payload(packet.payload) {
+                return;
+            }
+        }
+        self.read_payload(slot, from, packet);
+    }
+
     /// Reads the payload of a packet that `from` sent.
     #[cold]
     #[inline(never)]
-    pub(super) fn read_payload(&mut self, slot: u32, from: KeySide, packet: &Packet) {
+    fn read_payload(&mut self, slot: u32, from: KeySide, packet: &Packet) {
         let entry = self.slab.get_mut(slot);
         entry.set_watched();
         let sequence = packet.tcp_sequence.wrapping_add(u32::from(packet.tcp_flags & TcpFlags::SYN != 0));
@@ -60,7 +80,15 @@ impl FlowTable {
 }
 
 /// Adds what is known of a flow's application to its record.
-pub(super) fn describe(watches: &mut Watches, slot: u32, entry: &Entry, flow: &mut Flow) {
+pub(super) fn describe(
+    (watches, inspections): (&mut Watches, &mut Inspections),
+    slot: u32,
+    entry: &Entry,
+    flow: &mut Flow,
+) {
+    if inspections.is_on() {
+        flow.classification = inspections.verdict(slot);
+    }
     if entry.is_watched() {
         flow.application = watches.application(slot);
         flow.http_latency = watches.take_latency(slot);

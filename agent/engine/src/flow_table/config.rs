@@ -4,6 +4,7 @@ use pidflow_schema::Flow;
 
 use super::{TcpTotals, Traffic};
 use crate::decode::FrameCount;
+use crate::inspection::InspectionCounters;
 
 /// The memory for messages and texts of a small table, bytes.
 const MIN_WATCHED_BYTES: usize = 1 << 20;
@@ -158,6 +159,8 @@ pub struct FlowTableCounters {
     pub answers_dropped: u64,
     /// Figures of measured TCP connections in the records returned.
     pub tcp: TcpTotals,
+    /// What an inspector did.
+    pub inspection: InspectionCounters,
 }
 
 impl FlowTableCounters {

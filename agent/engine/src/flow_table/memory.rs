@@ -5,6 +5,7 @@ use super::entry::Entry;
 use super::index::Index;
 use super::paths::Paths;
 use super::slab::Slab;
+use crate::inspection::Inspections;
 
 impl FlowTable {
     /// The greatest memory of one flow, bytes: its entry, its place in the index (also while that grows), the number of
@@ -15,6 +16,10 @@ impl FlowTable {
     /// The mean memory that a flow may take in addition when its payloads are read, bytes: what is known of its application, a message
     /// that is not complete, and its share of the texts of all flows. If all flows together take more, further payloads are not read.
     pub const BYTES_PER_WATCHED_FLOW: usize = 200;
+
+    /// The memory that a flow takes in addition when it is inspected, bytes. What is kept of flows until their verdict comes on top,
+    /// see [`FlowTable::set_inspector`].
+    pub const BYTES_PER_INSPECTED_FLOW: usize = Inspections::BYTES_PER_FLOW;
 
     /// Bytes allocated for flows now, including spare capacity.
     #[must_use]
@@ -27,6 +32,7 @@ impl FlowTable {
             + self.watches.allocated_bytes()
             + self.healths.allocated_bytes()
             + self.figures.allocated_bytes()
+            + self.inspections.allocated_bytes()
     }
 
     /// Returns memory if most of it is unused, as after a flood: flows are moved to the first slots, and the rest is
@@ -45,6 +51,7 @@ impl FlowTable {
         self.watches.shrink(self.slab.len());
         self.healths.shrink(self.slab.len());
         self.figures.shrink(self.slab.len());
+        self.inspections.shrink(self.slab.len());
     }
 
     fn move_flow(&mut self, from: u32, to: u32) {
@@ -63,6 +70,9 @@ impl FlowTable {
         }
         if self.measures != 0 {
             self.figures.relocate(from, to);
+        }
+        if self.inspections.is_on() {
+            self.inspections.relocate(from, to);
         }
         if self.config.active_timeout_ns.is_some() {
             self.by_age.relink(&mut self.slab, to);

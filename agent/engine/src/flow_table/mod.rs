@@ -47,6 +47,7 @@ use foldhash::fast::RandomState;
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason, Protocol};
 
 use crate::application::Watches;
+use crate::inspection::Inspections;
 use crate::packet::{Fragment, Packet, TcpFlags};
 use changes::{Changes, SAME_OWNER_GAP_NS};
 use clock::TableClock;
@@ -104,6 +105,7 @@ pub struct FlowTable {
     watches: Watches,
     healths: Healths,
     figures: Figures,
+    inspections: Inspections,
     /// Not 0: each packet is measured. A number, so that one test of this and of the packet's own numbers suffices.
     measures: u16,
     counters: FlowTableCounters,
@@ -137,6 +139,7 @@ impl FlowTable {
             watches: Watches::with_limit(config.max_watched_bytes()),
             healths: Healths::for_flows(config.max_flows),
             figures: Figures::default(),
+            inspections: Inspections::default(),
             measures: u16::from(config.packets == PacketRule::Measure),
             counters: FlowTableCounters::default(),
         }
@@ -405,6 +408,9 @@ impl FlowTable {
         if self.measures != 0 {
             self.figures.remove(slot);
         }
+        if self.inspections.is_on() {
+            self.inspections.remove(slot);
+        }
         self.index.remove(self.hash(&key), slot);
         self.lists.remove(&mut self.slab, slot);
         if self.config.active_timeout_ns.is_some() {
@@ -439,6 +445,7 @@ impl FlowTable {
         counters.translations = self.translations.len() as u64;
         counters.translations_dropped = self.translations.dropped();
         (counters.payloads_dropped, counters.answers_dropped) = self.watches.dropped();
+        counters.inspection = self.inspections.counters();
         counters
     }
 }

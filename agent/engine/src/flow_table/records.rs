@@ -16,7 +16,7 @@ impl FlowTable {
             let interface = self.interfaces.label(entry.interface()).unwrap_or(&self.no_interface);
             let mut flow = entry.flow(reason, detail, interface);
             flow.tunnel = entry.tunnel(&self.tunnels);
-            applications::describe(&mut self.watches, slot, entry, &mut flow);
+            applications::describe((&mut self.watches, &mut self.inspections), slot, entry, &mut flow);
             let now_ns = self.clock.now_ns().wrapping_sub(entry.shift);
             flow.tcp = self.healths.take(slot, entry, now_ns, reason);
             flow.packet_figures = self.figures.take(slot, entry.initiator());
@@ -73,7 +73,7 @@ impl FlowTable {
         let mut watches = self.watches.take_watched();
         let mut healths = self.healths.take_all();
         let mut figures = std::mem::take(&mut self.figures);
-        let Self { interfaces, no_interface, counters, clock, config, translations, .. } = self;
+        let Self { interfaces, no_interface, counters, clock, config, translations, inspections, .. } = self;
         // No packet can confirm a jump ahead any more, so the last packets' times are accepted.
         let idle_ns = config.idle_timeout_ns.filter(|_| clock.last_ns() > clock.now_ns());
         let is_idle = move |e: &Entry| idle_ns.is_some_and(|idle| clock.last_ns().saturating_sub(e.seen_ns()) >= idle);
@@ -85,7 +85,10 @@ impl FlowTable {
             };
             let mut flow = entry.flow(reason, detail, interface);
             flow.tunnel = entry.tunnel(&tunnels);
-            applications::describe(&mut watches, slot, &entry, &mut flow);
+            applications::describe((&mut watches, inspections), slot, &entry, &mut flow);
+            if inspections.is_on() {
+                inspections.remove(slot);
+            }
             flow.tcp = healths.take(slot, &entry, entry.last_ns, reason);
             flow.packet_figures = figures.take(slot, entry.initiator());
             translations.describe(&entry, &mut flow);

@@ -182,6 +182,7 @@ impl FlowTable {
             self.watches.merge(later, before);
             self.slab.get_mut(before).set_watched();
         }
+        self.inspections.merge(later, before);
         self.counters.flows_merged += 1;
         self.take_out(later);
     }

@@ -285,6 +285,7 @@ impl Joiner {
             network_namespace: (found.netns != 0).then_some(found.netns),
             candidate: found.other.and_then(|other| self.candidate(other, last_ns)),
             endpoint: None,
+            place: None,
         }
     }
 

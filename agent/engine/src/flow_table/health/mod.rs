@@ -153,7 +153,7 @@ impl FlowTable {
             self.healths.see(slot, (from, entry.client()), packet);
         }
         if packet.payload != 0 {
-            self.read_payload(slot, from, packet);
+            self.read_picked(slot, from, packet);
         }
         if self.config.packets == PacketRule::Measure {
             self.figures.see(slot, from, packet);
