@@ -270,7 +270,7 @@ fn unreadable() -> rustix::io::Result<()> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 24] = [
+    const ROLES: [Role; 25] = [
         Role::Pipeline,
         Role::Sampler,
         Role::Host,
