@@ -162,12 +162,12 @@ fn files_are_complete_after_their_time_or_at_their_size() {
     let many: Vec<_> = (0..5000).map(with_long_text).collect();
     let end = write(config(dir.path(), &format!("{LONG_TEXT}\nrotate-mebibytes = 1")), many);
     let found = files(dir.path(), ".parquet");
-    assert!(found.len() > 2 && end.messages == found.len() as u64, "{found:?}");
-    assert!(found.iter().all(|path| path.metadata().unwrap().len() < 17 << 20), "{found:?}");
+    assert!(found.len() > 1 && end.messages == found.len() as u64, "{found:?}");
+    assert!(found.iter().all(|path| path.metadata().unwrap().len() < 33 << 20), "{found:?}");
     assert_eq!((end.exported, all_rows(dir.path())), (5000, 5000));
 }
 
-/// A folder in which nothing can be created stands for a full disk, which needs root (see `host_delivery`).
+/// A folder in which nothing can be created stands for a full disk, which needs root (`pidflow-tests`, `host_spool`).
 #[test]
 fn what_cannot_be_written_is_counted_and_later_files_are_written() {
     let dir = tempfile::tempdir().unwrap();
@@ -201,7 +201,7 @@ fn those_who_may_read_the_files_may_enter_the_folders() {
 #[test]
 fn a_child_that_is_killed() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
-    let rest = format!("{LONG_TEXT}\nrotate-mebibytes = 30\nqueue-records = 400");
+    let rest = format!("{LONG_TEXT}\nrotate-mebibytes = 60\nqueue-records = 400");
     let set = start(config(Path::new(&folder), &rest), Mode::Offline);
     let end = Instant::now() + TEST_TIMEOUT;
     while Instant::now() < end {

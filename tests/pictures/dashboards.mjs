@@ -1,4 +1,4 @@
-// dashboards.mjs PROMETHEUS_URL OUT_FOLDER --process HOST/NAME [--seconds 900] [--scrape 15] [DASHBOARD...]
+// dashboards.mjs PROMETHEUS_URL OUT_FOLDER --process HOST/NAME [--seconds 900] [--scrape 15] [--frames FRAMES.json] [--to MILLISECONDS] [DASHBOARD...]
 // Draws the dashboards as a person would see them, with Grafana's own components as far as they are published
 // (page/panels.jsx), from the last `seconds` of data of a Prometheus that scrapes every `scrape` seconds. Writes
 // OUT_FOLDER/NAME.png and, in OUT_FOLDER/shown.json, what each panel shows and where its links lead. The dashboard Process
@@ -13,11 +13,17 @@ import { parseArgs } from 'node:util';
 const here = dirname(fileURLToPath(import.meta.url)), dashboards = join(here, '../../dashboards');
 const modules = process.env.PIDFLOW_NODE_MODULES ?? join(here, 'node_modules');
 const from = createRequire(join(modules, 'any.js'));
-// The requests of the drawing itself come after this time, and so appear in no picture.
-const to = Date.now();
+const started = Date.now();
 const { values: options, positionals: [prometheus, out, ...wanted] } = parseArgs({ allowPositionals: true, options: {
   process: { type: 'string' }, seconds: { type: 'string', default: '900' }, scrape: { type: 'string', default: '15' },
+  frames: { type: 'string' }, to: { type: 'string' },
 } });
+// The requests of the drawing itself come after this time, and so appear in no picture.
+const to = Number(options.to ?? started);
+// With --frames, ClickHouse's dashboards are drawn, from what dashboards/check_clickhouse.py wrote. Grafana's ClickHouse plugin is
+// in no package, so its part, to run the queries and to hand on columns, is done by that script and by page/frames.js.
+const frames = options.frames ? JSON.parse(readFileSync(options.frames)) : null;
+const drawn = frames ? join(dashboards, 'clickhouse') : dashboards;
 
 // Grafana's packages as CommonJS: in their .mjs files the bundler takes the default export of a CommonJS module for all of it.
 const asCommonJs = { name: 'as CommonJS', setup(build) {
@@ -40,7 +46,8 @@ const PAGE = '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="
 async function answer(files, url) {
   if (url.pathname === '/') return ['text/html', PAGE];
   if (url.pathname in files) return [url.pathname.endsWith('.js') ? 'text/javascript' : 'text/css', files[url.pathname]];
-  if (url.pathname.startsWith('/dashboards/')) return ['application/json', readFileSync(join(dashboards, basename(url.pathname)))];
+  if (url.pathname.startsWith('/dashboards/')) return ['application/json', readFileSync(join(drawn, basename(url.pathname)))];
+  if (url.pathname.startsWith('/frames/')) return ['application/json', JSON.stringify(frames[basename(url.pathname)])];
   if (url.pathname.startsWith('/api/')) return ['application/json', await (await fetch(prometheus + url.pathname + url.search)).text()];
   return ['text/plain', ''];
 }
@@ -73,7 +80,7 @@ async function draw(browser, server, name) {
 }
 
 mkdirSync(out, { recursive: true });
-const names = readdirSync(dashboards).filter((f) => f.endsWith('.json')).map((f) => f.slice(0, -5)).sort();
+const names = readdirSync(drawn).filter((f) => f.endsWith('.json')).map((f) => f.slice(0, -5)).sort();
 const server = await serve(await bundle());
 const browser = await from('playwright-core').chromium.launch({ executablePath: '/usr/bin/chromium', chromiumSandbox: false, args: CHROMIUM });
 const shown = [];

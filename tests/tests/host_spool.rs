@@ -1,4 +1,4 @@
-//! A spool on a disk that is full (a small tmpfs), or that hangs (a frozen file system): root is needed.
+//! A spool and Parquet files on a disk that is full (a small tmpfs), and a spool on one that hangs (a frozen file system): root is needed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -67,6 +67,38 @@ fn a_full_disk_is_counted_and_what_was_written_is_delivered() {
     drop(set);
     assert_eq!((again.exported, again.lost_total()), (end.spooled, 0), "{again:?}");
     assert!(reader.join().unwrap().unwrap() > 0);
+}
+
+#[test]
+fn parquet_files_of_a_full_disk_are_counted_and_removed_and_later_ones_written() {
+    let test = "parquet_files_of_a_full_disk_are_counted_and_removed_and_later_ones_written";
+    if pidflow_tests::skip::without_root(test) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let disk = SmallDisk::mount(&dir.path().join("disk"));
+    std::fs::write(disk.0.join("other"), vec![0; 1000 << 10]).unwrap();
+    let config = format!("kind = \"parquet\"\nfolder = \"{}\"\nrotate-seconds = 1", disk.0.join("flows").display());
+    let config = ExporterConfig::from_table(config.parse().unwrap()).unwrap();
+    let set = ExporterSet::start(&[config], &ExportContext::default()).unwrap();
+    set.send(&sample::records(2000).into());
+    let lost = || set.counters()[0].lost[Loss::WriteFailed as usize].1;
+    wait_until(|| lost() == 2000);
+    let found = Command::new("find").arg(&disk.0).args(["-name", "*.parquet*"]).output().unwrap();
+    assert_eq!(String::from_utf8(found.stdout).unwrap(), "", "nothing is left of it");
+    std::fs::remove_file(disk.0.join("other")).unwrap();
+    set.send(&sample::records(500).into());
+    wait_until(|| set.counters()[0].exported == 500);
+    let end = set.shutdown(Duration::from_secs(20)).remove(0);
+    assert_eq!((end.accepted, end.exported, end.lost_total(), end.errors), (2500, 500, 2000, 1), "{end:?}");
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it never comes to that");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Starts the exporter again. Its threads that still write to the spool have been told to end, which takes a moment.

@@ -68,21 +68,28 @@ impl Nats {
         })
     }
 
-    async fn send(&mut self, limit: Duration) -> Result<(), String> {
+    /// The subject of a record's message.
+    fn subject_of(&self, record: &FlowRecord) -> String {
+        self.subject.replace(NatsConfig::FLOW_KEY, &record.flow.key().hex())
+    }
+
+    async fn send(&mut self, records: &[FlowRecord], limit: Duration) -> Result<(), String> {
         let kept = self.connection.take().filter(|c| c.client.connection_state() == State::Connected);
         let connection = match kept {
             Some(connection) => connection,
             None => self.connect(limit).await?,
         };
         while self.done < self.objects.len() {
-            let part: Vec<_> = self.objects.iter().skip(self.done).take(MAX_UNACKNOWLEDGED).collect();
-            let fitting: Vec<_> = part.iter().copied().filter(|o| o.len() <= connection.largest).collect();
-            connection.publish(&self.subject, &fitting).await?;
+            let left = self.objects.iter().zip(records).skip(self.done);
+            let part: Vec<_> = left.take(MAX_UNACKNOWLEDGED).collect();
+            let fitting = part.iter().filter(|(object, _)| object.len() <= connection.largest);
+            let fitting: Vec<_> = fitting.map(|(object, record)| (self.subject_of(record), *object)).collect();
+            connection.publish(&fitting).await?;
             self.heard().await?;
             self.counters.lost(Loss::TooLarge, part.len() - fitting.len());
             self.sent.left_out += part.len() - fitting.len();
             self.sent.records += fitting.len();
-            self.sent.octets += fitting.iter().map(|o| o.len()).sum::<usize>();
+            self.sent.octets += fitting.iter().map(|(_, object)| object.len()).sum::<usize>();
             self.done += part.len();
         }
         self.connection = Some(connection);
@@ -108,20 +115,20 @@ impl Nats {
 
 impl Connection {
     /// Waits until the stream, or the server, has all messages.
-    async fn publish(&self, subject: &str, objects: &[&[u8]]) -> Result<(), String> {
+    async fn publish(&self, objects: &[(String, &[u8])]) -> Result<(), String> {
         match &self.stream {
-            Some(stream) => store(stream, subject, objects).await,
-            None => self.hand_over(subject, objects).await,
+            Some(stream) => store(stream, objects).await,
+            None => self.hand_over(objects).await,
         }
     }
 
     /// The client reconnects on its own, and then does not know what was lost in transit. So one connection must last
     /// from the first message to the answer.
-    async fn hand_over(&self, subject: &str, objects: &[&[u8]]) -> Result<(), String> {
+    async fn hand_over(&self, objects: &[(String, &[u8])]) -> Result<(), String> {
         let connects = || self.client.statistics().connects.load(Relaxed);
         let before = connects();
-        for object in objects {
-            let sent = self.client.publish(subject.to_owned(), object.to_vec().into()).await;
+        for (subject, object) in objects {
+            let sent = self.client.publish(subject.clone(), object.to_vec().into()).await;
             sent.map_err(|e| e.to_string())?;
         }
         self.answer().await?;
@@ -139,10 +146,10 @@ impl Connection {
 }
 
 /// Publishes messages to a stream, which acknowledges each of them.
-async fn store(stream: &jetstream::Context, subject: &str, objects: &[&[u8]]) -> Result<(), String> {
+async fn store(stream: &jetstream::Context, objects: &[(String, &[u8])]) -> Result<(), String> {
     let mut acknowledged = Vec::with_capacity(objects.len());
-    for object in objects {
-        let sent = stream.publish(subject.to_owned(), object.to_vec().into()).await;
+    for (subject, object) in objects {
+        let sent = stream.publish(subject.clone(), object.to_vec().into()).await;
         acknowledged.push(sent.map_err(|e| e.to_string())?);
     }
     for one in acknowledged {
@@ -179,10 +186,10 @@ impl Receiver for Nats {
     }
 
     /// Messages published on a connection that broke are published again: delivery is at least once.
-    fn attempt(&mut self, _records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
+    fn attempt(&mut self, records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
         self.sent = Sent::default();
         let runtime = self.runtime.clone();
-        let result = runtime.block_on(async { timeout(limit, self.send(limit)).await });
+        let result = runtime.block_on(async { timeout(limit, self.send(records, limit)).await });
         match result.unwrap_or_else(|_| Err("no answer in time".into())) {
             Ok(()) => Ok(self.sent),
             Err(message) => Err(Failure { sent: self.sent, ..Failure::passing(message) }),

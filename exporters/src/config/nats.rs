@@ -29,7 +29,7 @@ pub struct NatsConfig {
     pub server: Address,
     /// None: TLS only if the server requires it.
     pub tls: Option<TlsConfig>,
-    /// Subject of the messages.
+    /// Subject of the messages; [`Self::FLOW_KEY`] in it stands for the key of the record's flow.
     pub subject: String,
     /// Whether a stream (JetStream) must acknowledge each message.
     pub jetstream: bool,
@@ -46,6 +46,10 @@ impl OutputConfig for NatsConfig {
 }
 
 impl NatsConfig {
+    /// In a subject: the key of the record's flow, by which the server can divide messages (`{{partition(…)}}`) so that those of one flow
+    /// stay together.
+    pub const FLOW_KEY: &str = "{FLOW_KEY}";
+
     /// An exporter to `nats://HOST[:PORT]` or `tls://…`, with defaults for everything else.
     ///
     /// # Errors
@@ -100,6 +104,9 @@ fn value<T>(key: &'static str, reason: &str) -> Result<T, ConfigError> {
 /// A subject to publish to: tokens between dots, none of them a wildcard.
 fn subject(text: &str) -> Result<String, &'static str> {
     let is_token = |t: &str| !t.is_empty() && !["*", ">"].contains(&t);
+    if text.replace(NatsConfig::FLOW_KEY, "").contains(['{', '}']) {
+        return Err("allowed in braces is {FLOW_KEY} alone");
+    }
     let ok = text.split('.').all(is_token) && !text.contains(|c: char| c.is_whitespace() || c.is_control());
     if ok { Ok(text.to_owned()) } else { Err("allowed are words with dots between them, without wildcards") }
 }

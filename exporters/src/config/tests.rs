@@ -168,6 +168,7 @@ fn mistakes_of_brokers_name_their_key() {
         ("kind = \"redis\"\nurl = \"redis://a\"\nmax-length = 0", "`max-length` is 0; allowed are 1 to"),
         ("kind = \"redis\"\nurl = \"redis://a\"\nuser = \"u\"", "`user`: it needs `password`"),
         ("kind = \"nats\"\nurl = \"nats://a\"\nsubject = \"a.*\"", "`subject`: allowed are words with dots"),
+        ("kind = \"nats\"\nurl = \"nats://a\"\nsubject = \"a.{KEY}\"", "`subject`: allowed in braces is {FLOW_KEY}"),
         ("kind = \"nats\"\nurl = \"nats://a\"\ntoken = \"t\"\nuser = \"u\"", "`token`: it excludes"),
         ("kind = \"zmq\"\nurl = \"ipc://a\"", "`url`: \"ipc://a\" is not an endpoint (its scheme is not tcp)"),
         ("kind = \"zmq\"\nurl = \"tcp://*:1\"\nsource-id = 256", "`source-id` is 256; allowed are 0 to 255"),

@@ -11,7 +11,7 @@ use pidflow_schema::{Element, FlowRecord};
 
 use crate::template::Template;
 
-use super::row_group::RowGroup;
+use super::row_group::{MAX_ADDED, RowGroup};
 use super::schema::{properties, schema};
 
 /// The columns of files, and how they are stored.
@@ -39,8 +39,8 @@ impl ParquetEncoder {
     /// It cannot be written.
     pub fn encode<W: Write + Send>(&self, records: &[FlowRecord], out: W) -> Result<W> {
         let (mut file, mut group) = (self.begin(out)?, self.row_group());
-        for record in records {
-            group.push(record);
+        for part in records.chunks(MAX_ADDED) {
+            group.push(part);
             if group.is_full() {
                 group.write(&mut file)?;
             }

@@ -27,9 +27,9 @@ impl OpenFile {
         Self { hour, begun_ns, group: encoder.row_group(), writer: None, written: 0 }
     }
 
-    /// Adds a record; true: the row group must be written.
-    pub(super) fn push(&mut self, record: &FlowRecord) -> bool {
-        self.group.push(record);
+    /// Adds records of its hour, as [`RowGroup::push`]; true: the row group must be written.
+    pub(super) fn push(&mut self, records: &[FlowRecord]) -> bool {
+        self.group.push(records);
         self.group.is_full()
     }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use parquet::errors::Result;
 use parquet::file::writer::SerializedFileWriter;
-use pidflow_schema::{Element, FlowRecord};
+use pidflow_schema::{Element, FlowRecord, GroupSet};
 
 use super::column::Column;
 
@@ -13,24 +13,36 @@ const MAX_RECORDS: usize = 65_536;
 /// Maximum memory of the values of a row group, bytes.
 pub(super) const MAX_OCTETS: usize = 32 << 20;
 
+/// Maximum number of records that are added at once.
+pub(super) const MAX_ADDED: usize = 64;
+
 /// Records that are in no file yet.
 pub(super) struct RowGroup {
     columns: Vec<Column>,
     records: usize,
     /// Memory of the values.
     octets: usize,
+    /// The groups of the records that are added.
+    groups: Vec<GroupSet>,
 }
 
 impl RowGroup {
     pub(super) fn new(elements: &[&'static Element]) -> Self {
-        Self { columns: elements.iter().map(|e| Column::new(e)).collect(), records: 0, octets: 0 }
+        Self { columns: elements.iter().map(|e| Column::new(e)).collect(), records: 0, octets: 0, groups: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, record: &FlowRecord) {
-        let (groups, row) = (record.groups(), self.records);
-        let may_be = self.columns.iter_mut().filter(|column| groups.contains(column.group));
-        self.octets += may_be.map(|column| column.push(record, row)).sum::<usize>();
-        self.records += 1;
+    /// Adds at most [`MAX_ADDED`] records, one column after the other: the records stay in the processor's cache meanwhile, which the ends of
+    /// all columns would not.
+    pub(super) fn push(&mut self, records: &[FlowRecord]) {
+        self.groups.clear();
+        self.groups.extend(records.iter().map(FlowRecord::groups));
+        for column in &mut self.columns {
+            let group = column.group;
+            let may_be = (self.records..).zip(records.iter().zip(&self.groups));
+            let may_be = may_be.filter(|(_, (_, groups))| groups.contains(group));
+            self.octets += may_be.map(|(row, (record, _))| column.push(record, row)).sum::<usize>();
+        }
+        self.records += records.len();
     }
 
     pub(super) const fn records(&self) -> usize {
@@ -38,7 +50,7 @@ impl RowGroup {
     }
 
     pub(super) const fn is_full(&self) -> bool {
-        self.records >= MAX_RECORDS || self.octets >= MAX_OCTETS
+        self.records + MAX_ADDED > MAX_RECORDS || self.octets >= MAX_OCTETS
     }
 
     /// Writes the records and forgets them, whether they could be written or not.

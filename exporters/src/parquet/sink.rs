@@ -10,6 +10,7 @@ use crate::time::{TimePattern, wall_ns};
 
 use super::encoder::ParquetEncoder;
 use super::open_file::OpenFile;
+use super::row_group::MAX_ADDED;
 use super::store::{FileKey, NotStored, Store};
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -56,9 +57,8 @@ impl ParquetSink {
         })
     }
 
-    /// The place of the file of the record's hour, which is begun if there is none.
-    fn file_of(&mut self, record: &FlowRecord, now_ns: u64) -> usize {
-        let hour = record.flow.last_ns / HOUR_NS;
+    /// The place of the hour's file, which is begun if there is none.
+    fn file_of(&mut self, hour: u64, now_ns: u64) -> usize {
         if let Some(at) = self.open.iter().position(|file| file.hour == hour) {
             return at;
         }
@@ -69,10 +69,11 @@ impl ParquetSink {
         self.open.len() - 1
     }
 
-    fn take(&mut self, record: &FlowRecord, now_ns: u64) {
-        let at = self.file_of(record, now_ns);
+    /// Adds records of one hour.
+    fn take(&mut self, records: &[FlowRecord], now_ns: u64) {
+        let at = self.file_of(records.first().map_or(0, hour), now_ns);
         let Some(file) = self.open.get_mut(at) else { return };
-        if !file.push(record) {
+        if !file.push(records) {
             return;
         }
         let key = self.names.of(file);
@@ -118,7 +119,9 @@ impl ParquetSink {
 
 impl Sink for ParquetSink {
     fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered> {
-        records.iter().for_each(|record| self.take(record, now_ns));
+        for of_one_hour in records.chunk_by(|a, b| hour(a) == hour(b)) {
+            of_one_hour.chunks(MAX_ADDED).for_each(|part| self.take(part, now_ns));
+        }
         self.finish_due(now_ns);
         Ok(())
     }
@@ -151,6 +154,11 @@ impl Names {
             stem: format!("flows-{}-{}-{:016x}", self.host, self.time.render(file.begun_ns), random()),
         }
     }
+}
+
+/// The hour of the flow's end, since 1970.
+const fn hour(record: &FlowRecord) -> u64 {
+    record.flow.last_ns / HOUR_NS
 }
 
 fn encoder(parts: &Parts<'_>) -> Result<ParquetEncoder, StartError> {

@@ -1,5 +1,6 @@
 //! Draws the dashboards with the parts of Grafana that are published on npm (`tests/pictures/dashboards.mjs`).
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,16 +33,18 @@ impl Panel {
 
 /// Draws all dashboards from the last minute of the Prometheus at `port`; the pictures stay in `out`.
 pub(crate) fn drawn(port: u16, process: &str, out: &Path) -> Vec<Panel> {
+    draw(&format!("http://127.0.0.1:{port}"), process, out, &["--scrape".as_ref(), "1".as_ref()])
+}
+
+/// Draws ClickHouse's dashboards from the answers in a file; the pictures stay in `out`.
+pub(crate) fn drawn_from(frames: &Path, process: &str, out: &Path) -> Vec<Panel> {
+    draw("", process, out, &["--frames".as_ref(), frames.as_os_str()])
+}
+
+fn draw(prometheus: &str, process: &str, out: &Path, more: &[&OsStr]) -> Vec<Panel> {
     let mut command = Command::new("node");
     command.env("PIDFLOW_NODE_MODULES", packages().unwrap()).arg(pictures().join("dashboards.mjs"));
-    command.arg(format!("http://127.0.0.1:{port}")).arg(out).args([
-        "--process",
-        process,
-        "--seconds",
-        "60",
-        "--scrape",
-        "1",
-    ]);
+    command.arg(prometheus).arg(out).args(["--process", process, "--seconds", "60"]).args(more);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let all: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(out.join("shown.json")).unwrap()).unwrap();

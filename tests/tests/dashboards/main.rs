@@ -311,8 +311,12 @@ fn history_answers(dir: &Path) {
     let whole = dir.join("whole.jsonl");
     std::fs::write(&whole, &written[..=written.rfind('\n').unwrap()]).unwrap();
     let script = root().join("dashboards/check_clickhouse.py");
-    let output = Command::new(python).arg(script).arg(whole).arg(format!("{HOST}/{PROGRAM}")).output().unwrap();
+    let (frames, process) = (dir.join("frames.json"), format!("{HOST}/{PROGRAM}"));
+    let output = Command::new(python).arg(script).arg(whole).arg(&process).arg(&frames).output().unwrap();
     assert!(output.status.success(), "{output:?}");
+    for panel in grafana::drawn_from(&frames, &process, &root().join("target/pictures/clickhouse")) {
+        assert!(panel.shown["error"].is_null() && panel.shown["empty"].is_null(), "{}: {}", panel.name, panel.shown);
+    }
 }
 
 #[test]

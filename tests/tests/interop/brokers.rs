@@ -133,6 +133,25 @@ fn a_nats_subscriber_gets_every_record_as_json() {
     refused(config(json!({ "kind": "nats", "url": url, "token": "wrong" })));
 }
 
+/// Each flow is seen by two hosts, and the server divides the flows.
+#[test]
+fn nats_keeps_the_records_of_one_flow_together() {
+    let mapping = r#"mappings: { "flows.*": "part.{{partition(3,1)}}.{{wildcard(1)}}" }"#;
+    let Some(server) = nats::Server::start("nats_keeps_the_records_of_one_flow_together", mapping) else { return };
+    let flows = sample::records(40);
+    let records = [&flows[..], &flows[..]].concat();
+    let objects = expected::objects(&records);
+    let key = objects[7]["FLOW_KEY"].as_str().unwrap();
+    let with_key: Vec<_> = objects.iter().filter(|o| o["FLOW_KEY"] == key).cloned().collect();
+    assert!(with_key.len() > 1 && with_key.len() < objects.len());
+    let url = format!("nats://127.0.0.1:{}", server.port);
+    for (subject, expected) in [(format!("part.*.{key}"), with_key), ("part.*.*".to_owned(), objects.clone())] {
+        let subscriber = server.subscriber("", &subject, expected.len());
+        capture::export(&[config(json!({ "kind": "nats", "url": url, "subject": "flows.{FLOW_KEY}" }))], &records, 30);
+        assert_eq!(subscriber.finish(), expected, "{subject}");
+    }
+}
+
 #[test]
 fn nats_over_tls_with_user_password_and_certificate() {
     let test = "nats_over_tls_with_user_password_and_certificate";
