@@ -97,6 +97,8 @@ pub enum Group {
     Risks,
     /// A handshake of TLS was seen.
     Tls,
+    /// The server's certificate was seen in clear.
+    Certificate,
     /// A request or response of HTTP was seen.
     Http,
     /// The status of an HTTP response is known.
@@ -361,6 +363,7 @@ fn with_application(set: GroupSet, application: &Application) -> GroupSet {
     set.with(Group::Application, true)
         .with(Group::ApplicationRequest, !application.request.is_empty())
         .with(Group::Tls, application.tls.is_some())
+        .with(Group::Certificate, application.tls.as_ref().is_some_and(|tls| tls.certificate.is_some()))
         .with(Group::Http, application.http.is_some())
         .with(Group::HttpStatus, application.http.as_ref().is_some_and(|http| http.status.is_some()))
         .with(Group::Dns, application.dns.is_some())

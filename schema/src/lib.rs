@@ -30,12 +30,12 @@ pub use group::{Group, GroupSet};
 pub use ntop_message::{NtopCompression, NtopHeader, NtopHeaderForm};
 #[cfg(feature = "std")]
 pub use record::{
-    Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Classification, Collected,
-    Confidence, Container, Counters, Dns, DnsResponse, EndObserver, Endpoint, Flow, FlowEndDetail, FlowEndReason,
-    FlowKey, FlowKeyBasis, FlowRecord, Glued, Handshake, HostUsage, Http, InitialSequences, InitiatorBasis, Login,
-    Lost, Node, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps, Place, Placement, Pod, PodDetails,
-    Process, ProcessEnd, ProcessUsage, Protocol, Routing, Service, TcpDirection, TcpEnd, TcpHealth, TcpState, Tls,
-    TrafficDirection, Translation, Tunnel, TunnelKind, UnknownCounters, kept_bytes,
+    Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Certificate, Classification,
+    Collected, Confidence, Container, Counters, Dns, DnsResponse, EndObserver, Endpoint, Flow, FlowEndDetail,
+    FlowEndReason, FlowKey, FlowKeyBasis, FlowRecord, Glued, Handshake, HostUsage, Http, InitialSequences,
+    InitiatorBasis, Login, Lost, Node, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps, Place, Placement,
+    Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Routing, Service, TcpDirection, TcpEnd, TcpHealth,
+    TcpState, Tls, TrafficDirection, Translation, Tunnel, TunnelKind, UnknownCounters, kept_bytes,
 };
 #[cfg(feature = "std")]
 pub use table::{ELEMENTS, by_name};

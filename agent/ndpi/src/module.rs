@@ -7,7 +7,7 @@
 //!   and is freed by [`Module::free`] or never (then its members leak; nothing is freed twice).
 //! - The module keeps pointers into the last packet. That packet is in a buffer of the module, which lives as long and never moves.
 //! - Packets are untrusted. That the library reads no further than the length that it is given cannot be proved here; behind the packet
-//!   the buffer goes on for 62 KiB, and no length in its IP header is greater than the packet.
+//!   the buffer goes on for 48 KiB, and no length in its IP header is greater than the packet.
 
 use std::ffi::{CString, c_char};
 use std::path::Path;
@@ -21,7 +21,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Size of the buffer for a packet, bytes; at most [`MAX_PACKET`] of them are used.
 const BUFFER: usize = 1 << 16;
 /// Longer packets are cut.
-const MAX_PACKET: usize = 2048;
+const MAX_PACKET: usize = 16_384;
 /// More bytes than the set of protocols has in any version: the library copies as many as it has protocols.
 const PROTOCOL_SET: [u8; 4096] = [0xff; 4096];
 /// Alignment of the structure of a flow.

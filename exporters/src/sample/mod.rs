@@ -6,10 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Application, ApplicationLatency, ApplicationProtocol, Attribution, Classification, Collected, Confidence, Counters,
-    Dns, DnsResponse, EndObserver, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Glued, Handshake, HostUsage, Http,
-    InitialSequences, InitiatorBasis, Lost, PacketDirection, PacketFigures, PacketGaps, ProcessEnd, Protocol, Routing,
-    TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, TrafficDirection, Translation, Tunnel, TunnelKind, UnknownCounters,
+    Application, ApplicationLatency, ApplicationProtocol, Attribution, Certificate, Classification, Collected,
+    Confidence, Counters, Dns, DnsResponse, EndObserver, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Glued,
+    Handshake, HostUsage, Http, InitialSequences, InitiatorBasis, Lost, PacketDirection, PacketFigures, PacketGaps,
+    ProcessEnd, Protocol, Routing, TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, TrafficDirection, Translation,
+    Tunnel, TunnelKind, UnknownCounters,
 };
 
 use ends::{end, namespace_only, remote};
@@ -158,6 +159,7 @@ fn application(n: u64, protocol: u8) -> Option<Application> {
                 alpn: "h2,http/1.1".into(),
                 version: is_answered.then_some(0x0304),
                 fingerprint: "t13d1516h2_8daaf6152771_e5627efa2ab1".into(),
+                certificate: (!is_answered).then(|| Arc::new(certificate(n))),
             })),
             ..Application::of(ApplicationProtocol::Tls)
         }),
@@ -184,6 +186,17 @@ fn application(n: u64, protocol: u8) -> Option<Application> {
             ..Application::of(ApplicationProtocol::Dns)
         }),
         _ => None,
+    }
+}
+
+/// Of a server whose name is in it.
+fn certificate(n: u64) -> Certificate {
+    Certificate {
+        subject: format!("CN=host-{n}.example").into(),
+        issuer: "C=NL, O=Example, CN=Example CA".into(),
+        fingerprint: "7a".repeat(32).into(),
+        not_before: "2026-01-01T00:00:00Z".into(),
+        not_after: "2027-01-01T00:00:00Z".into(),
     }
 }
 

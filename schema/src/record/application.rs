@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Certificate;
+
 /// Application protocols that are recognised by the content of packets, never by a port alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[repr(u8)]
@@ -166,9 +168,9 @@ impl Application {
     #[must_use]
     pub fn kept_bytes(&self) -> usize {
         let Self { protocol: _, tls, http, dns, request } = self;
-        let tls = tls
-            .as_deref()
-            .map_or(0, |tls| size_of::<Tls>() + tls.server_name.len() + tls.alpn.len() + tls.fingerprint.len());
+        let tls = tls.as_deref().map_or(0, |tls| {
+            size_of::<Tls>() + tls.server_name.len() + tls.alpn.len() + tls.fingerprint.len() + certificate_bytes(tls)
+        });
         let http = http.as_deref().map_or(0, |http| {
             size_of::<Http>() + http.method.len() + http.host.len() + http.path.len() + http.user_agent.len()
         });
@@ -181,8 +183,11 @@ impl Application {
     #[must_use]
     pub fn kept_bytes_without_texts(&self) -> usize {
         let Self { protocol: _, tls, http, dns, request: _ } = self;
-        let boxes =
-            [tls.as_deref().map(size_of_val), http.as_deref().map(size_of_val), dns.as_deref().map(size_of_val)];
+        let boxes = [
+            tls.as_deref().map(|tls| size_of_val(tls) + certificate_bytes(tls)),
+            http.as_deref().map(size_of_val),
+            dns.as_deref().map(size_of_val),
+        ];
         size_of::<Self>() + boxes.into_iter().flatten().sum::<usize>()
     }
 
@@ -191,7 +196,7 @@ impl Application {
         let Self { protocol: _, tls, http, dns, request } = self;
         let tls = tls
             .as_deref_mut()
-            .map(|Tls { server_name, alpn, version: _, fingerprint }| [server_name, alpn, fingerprint]);
+            .map(|Tls { server_name, alpn, version: _, fingerprint, certificate: _ }| [server_name, alpn, fingerprint]);
         let http = http
             .as_deref_mut()
             .map(|Http { method, host, path, status: _, user_agent }| [method, host, path, user_agent]);
@@ -220,6 +225,12 @@ impl Application {
     }
 }
 
+/// Memory of its certificate, bytes. Equal ones of several flows count for each.
+fn certificate_bytes(tls: &Tls) -> usize {
+    let texts = |certificate: &Certificate| certificate.texts().iter().map(|text| text.len()).sum::<usize>();
+    tls.certificate.as_deref().map_or(0, |certificate| size_of::<Certificate>() + texts(certificate))
+}
+
 /// What the handshake of TLS says in clear.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tls {
@@ -232,6 +243,8 @@ pub struct Tls {
     pub version: Option<u16>,
     /// JA4, the fingerprint of the client; empty: the ClientHello was not seen.
     pub fingerprint: Arc<str>,
+    /// The server's certificate; none: it was not seen in clear.
+    pub certificate: Option<Arc<Certificate>>,
 }
 
 impl Tls {

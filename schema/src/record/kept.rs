@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    Application, Candidate, Classification, Collected, Container, Dns, Endpoint, FlowRecord, Glued, Http, Node, Owner,
-    Place, Placement, Pod, PodDetails, Process, ProcessEnd, Service, Tls,
+    Application, Candidate, Certificate, Classification, Collected, Container, Dns, Endpoint, FlowRecord, Glued, Http,
+    Node, Owner, Place, Placement, Pod, PodDetails, Process, ProcessEnd, Service, Tls,
 };
 
 /// Texts shorter than this, in bytes, are counted for each reference, because finding shared ones would cost more.
@@ -84,8 +84,12 @@ impl Kept {
         let Application { protocol: _, tls, http, dns, request } = application;
         self.bytes += SHARED_OVERHEAD + size_of::<Application>();
         self.texts(&[request]);
-        if let Some(Tls { server_name, alpn, version: _, fingerprint }) = tls.as_deref() {
+        if let Some(Tls { server_name, alpn, version: _, fingerprint, certificate }) = tls.as_deref() {
             self.bytes += size_of::<Tls>();
+            if let Some(certificate) = certificate.as_ref().filter(|certificate| self.is_new(certificate)) {
+                self.bytes += SHARED_OVERHEAD + size_of::<Certificate>();
+                self.texts(&certificate.texts().map(|text| &**text));
+            }
             self.texts(&[server_name, alpn, fingerprint]);
         }
         if let Some(Http { method, host, path, status: _, user_agent }) = http.as_deref() {
@@ -256,7 +260,13 @@ mod tests {
     fn application() -> Application {
         let response = DnsResponse { addresses: text('6'), ..DnsResponse::default() };
         Application {
-            tls: Some(Box::new(Tls { server_name: text('o'), alpn: text('p'), version: None, fingerprint: text('r') })),
+            tls: Some(Box::new(Tls {
+                server_name: text('o'),
+                alpn: text('p'),
+                version: None,
+                fingerprint: text('r'),
+                certificate: None,
+            })),
             http: Some(Box::new(Http {
                 method: text('1'),
                 host: text('2'),

@@ -2,6 +2,7 @@
 
 mod application;
 mod attribution;
+mod certificate;
 mod classification;
 mod collected;
 mod container;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use application::{Application, ApplicationProtocol, Dns, DnsResponse, Http, Tls};
 pub use attribution::Attribution;
+pub use certificate::Certificate;
 pub use classification::{Classification, Confidence};
 pub use collected::{Collected, Routing};
 pub use container::Container;

@@ -7,16 +7,16 @@ use crate::element::Enterprise::{Ntop, Pidflow};
 use crate::element::{Element, Semantics, Unit};
 use crate::group::Group;
 use crate::record::{
-    Application, ApplicationLatency, ApplicationProtocol, Classification, Confidence, Dns, DnsResponse, FlowRecord,
-    Http, ProcessEnd, Tls,
+    Application, ApplicationLatency, ApplicationProtocol, Certificate, Classification, Confidence, Dns, DnsResponse,
+    FlowRecord, Http, ProcessEnd, Tls,
 };
 use crate::value::Value;
 
 use super::build::row;
 use super::process::text;
 use super::write::{
-    application_mut, classification_mut, dns_mut, dns_response_mut, endpoint_mut, http_latency_mut, http_mut, set,
-    tls_mut,
+    application_mut, certificate_mut, classification_mut, dns_mut, dns_response_mut, endpoint_mut, http_latency_mut,
+    http_mut, set, tls_mut,
 };
 
 fn protocol(r: &FlowRecord) -> Option<ApplicationProtocol> {
@@ -81,6 +81,10 @@ fn set_confidence(r: &mut FlowRecord, number: u8) {
 
 fn tls(r: &FlowRecord, of: fn(&Tls) -> &Arc<str>) -> Option<Value<'_>> {
     text(of(r.flow.application.as_deref()?.tls.as_deref()?))
+}
+
+fn certificate(r: &FlowRecord, of: fn(&Certificate) -> &Arc<str>) -> Option<Value<'_>> {
+    text(of(r.flow.application.as_deref()?.tls.as_deref()?.certificate.as_deref()?))
 }
 
 fn http(r: &FlowRecord) -> Option<&Http> {
@@ -162,6 +166,21 @@ pub(super) const APPLICATION: &[Element] = &[
     row("JA4C_HASH", "ja4cHash", (Ntop, 576), T::String, |r| tls(r, |t| &t.fingerprint)).writes(|r, v| set(v.shared_text(), |n| tls_mut(r).fingerprint = n))
         .group(Group::Tls).v9_text(37).aliases(&["JA4_CLIENT"]).otel("pidflow.flow.tls.client.ja4")
         .doc("JA4, the fingerprint of the client of TLS or QUIC: what its ClientHello offers (ntop 576)."),
+    row("TLS_CERT_SUBJECT_DN", "tlsCertSubject", (Pidflow, 234), T::String, |r| certificate(r, |c| &c.subject)).writes(|r, v| set(v.shared_text(), |n| certificate_mut(r).subject = n))
+        .group(Group::Certificate).v9_text(64).otel("tls.server.subject")
+        .doc("Distinguished name of the subject of the server's certificate, where it is sent in clear (TLS 1.2 and earlier)."),
+    row("TLS_CERT_ISSUER_DN", "tlsCertIssuer", (Pidflow, 235), T::String, |r| certificate(r, |c| &c.issuer)).writes(|r, v| set(v.shared_text(), |n| certificate_mut(r).issuer = n))
+        .group(Group::Certificate).v9_text(64).otel("tls.server.issuer")
+        .doc("Distinguished name of the issuer of that certificate."),
+    row("TLS_CERT_SHA256", "tlsCertSha256", (Pidflow, 236), T::String, |r| certificate(r, |c| &c.fingerprint)).writes(|r, v| set(v.shared_text(), |n| certificate_mut(r).fingerprint = n))
+        .group(Group::Certificate).v9_text(64).otel("tls.server.hash.sha256")
+        .doc("SHA-256 of that certificate, 64 hexadecimal digits."),
+    row("TLS_CERT_NOT_BEFORE", "tlsCertNotBefore", (Pidflow, 237), T::String, |r| certificate(r, |c| &c.not_before)).writes(|r, v| set(v.shared_text(), |n| certificate_mut(r).not_before = n))
+        .group(Group::Certificate).v9_text(20).otel("tls.server.not_before")
+        .doc("Beginning of its validity, as 2026-01-31T23:59:59Z."),
+    row("TLS_CERT_NOT_AFTER", "tlsCertNotAfter", (Pidflow, 238), T::String, |r| certificate(r, |c| &c.not_after)).writes(|r, v| set(v.shared_text(), |n| certificate_mut(r).not_after = n))
+        .group(Group::Certificate).v9_text(20).otel("tls.server.not_after")
+        .doc("End of its validity."),
     row("HTTP_METHOD", "httpMethod", (Ntop, 360), T::String, |r| http_text(r, |h| &h.method)).writes(|r, v| set(v.shared_text(), |n| http_mut(r).method = n))
         .group(Group::Http).v9_text(8).otel("http.request.method")
         .doc("Method of the first HTTP request (ntop 360)."),

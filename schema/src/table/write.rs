@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Application, ApplicationLatency, Candidate, Classification, Collected, Container, Dns, DnsResponse, Endpoint,
-    FlowRecord, Glued, Handshake, HostUsage, Http, InitialSequences, Login, Lost, Node, Owner, PacketFigures, Place,
-    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Routing, Service, TcpHealth, Tls, Translation,
-    Tunnel,
+    Application, ApplicationLatency, Candidate, Certificate, Classification, Collected, Container, Dns, DnsResponse,
+    Endpoint, FlowRecord, Glued, Handshake, HostUsage, Http, InitialSequences, Login, Lost, Node, Owner, PacketFigures,
+    Place, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Routing, Service, TcpHealth, Tls,
+    Translation, Tunnel,
 };
 
 /// Sets the value in the record, if there is one.
@@ -179,6 +179,11 @@ pub(super) fn classification_mut(record: &mut FlowRecord) -> &mut Classification
 /// The TLS handshake, made where there was none.
 pub(super) fn tls_mut(record: &mut FlowRecord) -> &mut Tls {
     application_mut(record).tls.get_or_insert_default()
+}
+
+/// The certificate, made where there was none.
+pub(super) fn certificate_mut(record: &mut FlowRecord) -> &mut Certificate {
+    Arc::make_mut(tls_mut(record).certificate.get_or_insert_default())
 }
 
 /// The HTTP exchange, made where there was none.

@@ -23,7 +23,7 @@ fuzz_target!(|input: &[u8]| {
     let fragments = if cut % 2 == 0 { Fragments::Join } else { Fragments::Separate };
     let decode = |tunnels| {
         let decode = |payloads, tcp| {
-            Decoder::new(DecodeRules { fragments, tunnels, payloads, tcp }).decode(LinkType::from(number), &frame)
+            Decoder::new(DecodeRules { fragments, tunnels, payloads, tcp, inspected: None }).decode(LinkType::from(number), &frame)
         };
         let decoded = decode(PayloadRule::Ignore, TcpRule::Ignore);
         let known = |p: Packet| {

@@ -5,7 +5,7 @@ use pidflow_schema::record::{ApplicationProtocol as Kind, Http};
 use super::dns::DnsMessage;
 use super::reading::Reading;
 use super::service::{self, ServiceMessage};
-use super::tls::{ClientHello, Hello, ServerHello};
+use super::tls::{ClientHello, Follows, Hello, ServerHello};
 use super::{dns, http, http2, tls};
 
 /// What the first bytes of a message say.
@@ -21,6 +21,13 @@ pub(super) enum Message {
     Service(ServiceMessage),
 }
 
+impl Message {
+    /// Whether more belongs to it that may follow.
+    pub(super) fn awaits_more(&self) -> bool {
+        matches!(self, Self::ServerHello(hello) if hello.certificate == Follows::Pending)
+    }
+}
+
 /// Reads the message at the start of a TCP stream or of a segment. With `known`, the protocol of the connection is known.
 pub(super) fn read(bytes: &[u8], known: Option<Kind>) -> Reading<Message> {
     match service::read(bytes, known) {
@@ -31,7 +38,7 @@ pub(super) fn read(bytes: &[u8], known: Option<Kind>) -> Reading<Message> {
 
 fn read_other(bytes: &[u8]) -> Reading<Message> {
     match bytes {
-        [22, 3, ..] => tls::read(bytes).map(|hello| match hello {
+        [21 | 22, 3, ..] => tls::read(tls::behind_warning(bytes).unwrap_or(bytes)).map(|hello| match hello {
             Hello::Client(hello) => Message::ClientHello(hello),
             Hello::Server(hello) => Message::ServerHello(hello),
         }),

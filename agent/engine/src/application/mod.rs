@@ -4,6 +4,7 @@
 //! table hands them to the flow's [`Watch`](watch::Watch), which reads the messages. A protocol is reported only if a whole
 //! message of it was read, never because of a port. All state is bounded, and freed when the flow is understood.
 
+mod certificate;
 mod dns;
 mod early;
 mod exchanges;

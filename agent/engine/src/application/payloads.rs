@@ -35,6 +35,10 @@ impl Payloads {
     /// Adds a whole packet, whose payload may have been picked before it with this number; 0: it was not. Returns its number from
     /// now on; 0: there is no room for it.
     pub(crate) fn push_packet(&mut self, number: u16, packet: &[u8]) -> u16 {
+        if !self.packets.has_room() {
+            self.left_out += 1;
+            return number;
+        }
         let number = if number == 0 { self.push(&[]) } else { number };
         if number != 0 {
             self.packets.push(number, packet);

@@ -1,6 +1,6 @@
 //! Cheap tests on the first bytes of a payload: whether it may begin a message that is worth reading.
 
-use super::{MAX_MESSAGE, http2, service};
+use super::{MAX_MESSAGE, http2, service, tls};
 
 /// The longest method of HTTP that is recognised, bytes (`UPDATEREDIRECTREF`, RFC 4437).
 const MAX_METHOD: usize = 17;
@@ -18,7 +18,8 @@ pub(super) const QUIC_VERSIONS: [u32; 3] = [1, 0x6b33_43cf, 0xff00_001d];
 #[inline]
 pub(super) fn tcp(data: &[u8]) -> Option<usize> {
     match data {
-        [22, 3, 0..=4, ..] => tls(data),
+        [22, 3, 0..=4, ..] => records(data),
+        [21, 3, ..] => tls::behind_warning(data).and_then(|rest| Some(records(rest)? + data.len() - rest.len())),
         // After 101, another protocol follows, which may be HTTP/2.
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'1', b'0', b'1', ..] => Some(MAX_REQUEST),
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', ..] => Some(data.len().min(MAX_RESPONSE)),
@@ -35,12 +36,13 @@ pub(super) fn tcp(data: &[u8]) -> Option<usize> {
 
 /// RFC 8446 section 5.1: type, version, length, then the handshake's type and length. The message may be longer than the
 /// record; then more records follow.
-fn tls(data: &[u8]) -> Option<usize> {
+fn records(data: &[u8]) -> Option<usize> {
     let [_, _, _, record_high, record_low, 1 | 2, long, high, low, ..] = data else { return None };
     let record = usize::from(u16::from_be_bytes([*record_high, *record_low]));
     let message = 4 + (usize::from(*long) << 16 | usize::from(*high) << 8 | usize::from(*low));
     let records = message.div_ceil(record.max(1));
-    Some(message + 5 * records).filter(|need| *need <= MAX_MESSAGE)
+    let with_certificate = (data.get(5) == Some(&2)).then(|| tls::octets_of_server(data)).flatten();
+    Some(with_certificate.unwrap_or(message + 5 * records)).filter(|need| *need <= MAX_MESSAGE)
 }
 
 /// RFC 9112 section 3: a method in capital letters and a blank.

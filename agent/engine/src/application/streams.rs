@@ -42,6 +42,10 @@ impl Streams {
         match (&reading, &stream) {
             (Reading::Incomplete, None) => *stream = Some(Box::new(Stream::new(piece.sequence, piece.bytes))),
             (Reading::Incomplete, Some(_)) => {}
+            (Reading::Found(message), None) if message.awaits_more() => {
+                *stream = Some(Box::new(Stream::new(piece.sequence, piece.bytes)));
+            }
+            (Reading::Found(message), Some(_)) if message.awaits_more() => {}
             (Reading::Found(_) | Reading::Other, _) => *stream = None,
         }
         (reading, position)

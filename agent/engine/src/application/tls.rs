@@ -8,12 +8,16 @@ use tls_parser::{
     parse_tls_extension_unknown, parse_tls_handshake_client_hello, parse_tls_handshake_server_hello,
 };
 
+use pidflow_schema::record::Certificate;
+
 use super::MAX_MESSAGE;
+use super::certificate;
 use super::ja4::{Carrier, Offer};
 use super::reading::Reading;
 use super::text::visible;
 
 const HANDSHAKE_RECORD: u8 = 22;
+const TLS_1_2: u16 = 0x0303;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
 /// Types of extensions (RFC 6066, RFC 7301, RFC 8446 section 4.2.1).
@@ -40,6 +44,18 @@ pub(super) struct ClientHello {
     pub(super) fingerprint: Arc<str>,
 }
 
+/// A certificate after a ServerHello.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) enum Follows {
+    /// None follows, or it is not in clear, or it cannot be read.
+    #[default]
+    Nothing,
+    /// It may follow in the next segments.
+    Pending,
+    /// This one.
+    Read(Arc<Certificate>),
+}
+
 /// What a server answers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct ServerHello {
@@ -47,19 +63,69 @@ pub(super) struct ServerHello {
     pub(super) version: u16,
     /// The chosen application protocol; empty: it does not say so in clear.
     pub(super) alpn: Arc<str>,
+    /// The certificate that follows.
+    pub(super) certificate: Follows,
 }
 
 /// Reads the hello message in the records at the start of a stream.
 pub(super) fn read(bytes: &[u8]) -> Reading<Hello> {
-    match handshake(bytes) {
-        Reading::Found(message) => Reading::of(hello(&message)),
+    match handshake(bytes, message_octets) {
+        Reading::Found(message) => Reading::of(hello(&message).map(|hello| with_certificate(hello, bytes))),
         Reading::Incomplete => Reading::Incomplete,
         Reading::Other => Reading::Other,
     }
 }
 
-/// The first handshake message in the records, with its header (RFC 8446 section 5.1: it may span several records).
-fn handshake(bytes: &[u8]) -> Reading<Cow<'_, [u8]>> {
+/// The hello with the certificate after it. From TLS 1.3 on, it is encrypted.
+fn with_certificate(hello: Hello, bytes: &[u8]) -> Hello {
+    let Hello::Server(hello) = hello else { return hello };
+    if hello.version > TLS_1_2 {
+        return Hello::Server(hello);
+    }
+    let certificate = match handshake(bytes, octets_with_certificate) {
+        Reading::Found(messages) => {
+            let first = message_octets(&messages).unwrap_or_default();
+            let read = messages.get(first..).and_then(certificate::read);
+            read.map_or(Follows::Nothing, Follows::Read)
+        }
+        Reading::Incomplete => Follows::Pending,
+        Reading::Other => Follows::Nothing,
+    };
+    Hello::Server(ServerHello { certificate, ..hello })
+}
+
+/// Length of a ServerHello, and of the message after it up to the end of the first certificate; none: the bytes do not tell yet.
+fn octets_with_certificate(messages: &[u8]) -> Option<usize> {
+    let first = message_octets(messages)?;
+    certificate::octets(messages.get(first..)?).map(|more| first + more)
+}
+
+/// How much is read of what a server sends for its certificate if the first segment does not contain it, bytes.
+const MAX_CERTIFICATE: usize = MAX_MESSAGE / 2;
+
+/// How many bytes of a server's first records are needed to read its hello and its certificate; none: only its hello is of use, or it is
+/// not whole yet.
+pub(super) fn octets_of_server(bytes: &[u8]) -> Option<usize> {
+    let Reading::Found(Hello::Server(hello)) = read(bytes) else { return None };
+    match hello.certificate {
+        Follows::Nothing => None,
+        Follows::Pending => Some(MAX_CERTIFICATE),
+        Follows::Read(_) => Some(bytes.len().min(MAX_MESSAGE)),
+    }
+}
+
+/// The bytes behind a warning, as servers send it before their hello if they do not know the name that the client asked for (RFC 6066
+/// section 3); none: there is no warning.
+pub(super) const fn behind_warning(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes {
+        [21, 3, 0..=4, 0, 2, 1, _, rest @ ..] => Some(rest),
+        _ => None,
+    }
+}
+
+/// The beginning of the handshake in the records up to where `needed` says that it is enough, with headers of messages (RFC 8446 section
+/// 5.1: a message may span several records).
+fn handshake(bytes: &[u8], needed: fn(&[u8]) -> Option<usize>) -> Reading<Cow<'_, [u8]>> {
     let (mut message, mut rest) = (Cow::Borrowed(&[][..]), bytes);
     loop {
         let [HANDSHAKE_RECORD, 3, _, high, low, after @ ..] = rest else {
@@ -72,7 +138,7 @@ fn handshake(bytes: &[u8]) -> Reading<Cow<'_, [u8]>> {
         } else {
             message.to_mut().extend_from_slice(content)
         }
-        match message_octets(&message) {
+        match needed(&message) {
             Some(whole) if whole > MAX_MESSAGE => return Reading::Other,
             Some(whole) if whole <= message.len() => return Reading::Found(message),
             _ if after.len() < octets => return Reading::Incomplete,
@@ -127,7 +193,7 @@ pub(super) fn client_hello(message: &[u8], carrier: Carrier) -> Option<ClientHel
 fn server_hello(message: &[u8]) -> Option<ServerHello> {
     let body = message.get(4..message_octets(message)?)?;
     let (_, contents) = parse_tls_handshake_server_hello(body).ok()?;
-    let mut hello = ServerHello { version: contents.version.0, alpn: Arc::default() };
+    let mut hello = ServerHello { version: contents.version.0, ..ServerHello::default() };
     for (kind, data) in extensions(contents.ext) {
         match (kind, data) {
             (SUPPORTED_VERSIONS, [high, low]) => hello.version = u16::from_be_bytes([*high, *low]),

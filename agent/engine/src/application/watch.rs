@@ -13,7 +13,7 @@ use super::reading::Reading;
 use super::service::ServiceMessage;
 use super::signature;
 use super::streams::Streams;
-use super::tls::{ClientHello, ServerHello};
+use super::tls::{ClientHello, Follows, ServerHello};
 use super::vpn::{self, Vpn};
 use crate::texts::Texts;
 
@@ -36,6 +36,8 @@ pub(crate) struct Watch {
     exchanges: Option<Box<Exchanges>>,
     pieces: u8,
     has_client_hello: bool,
+    /// The server's hello was read, and its certificate may follow.
+    awaits_certificate: bool,
     /// Whether there are texts that no other flow shares yet.
     has_new_texts: bool,
 }
@@ -163,7 +165,9 @@ impl Watch {
     /// Whether nothing more is expected.
     fn is_understood(&self) -> bool {
         let Some(known) = &self.application else { return false };
-        let has_tls = self.has_client_hello && known.tls.as_ref().is_some_and(|tls| tls.version.is_some());
+        let has_tls = self.has_client_hello
+            && !self.awaits_certificate
+            && known.tls.as_ref().is_some_and(|tls| tls.version.is_some());
         let has_http = known.http.as_ref().is_some_and(|http| http.status.is_some() && !http.method.is_empty());
         let is_named = matches!(
             known.protocol,
@@ -194,9 +198,13 @@ impl Watch {
     fn server_hello(&mut self, hello: &ServerHello) {
         let tls = self.learn(Kind::Tls).tls.get_or_insert_default();
         tls.version = Some(hello.version);
+        if let Follows::Read(certificate) = &hello.certificate {
+            tls.certificate = Some(Arc::clone(certificate));
+        }
         if !hello.alpn.is_empty() {
             tls.alpn = Arc::clone(&hello.alpn);
         }
+        self.awaits_certificate = hello.certificate == Follows::Pending;
     }
 
     fn request(&mut self, request: Http) {

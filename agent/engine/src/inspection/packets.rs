@@ -1,7 +1,9 @@
 //! The packets of one batch that are to be inspected.
 
-/// Bytes of a packet that are copied, from its IP header on; the rest is left out.
-const MAX_PACKET_BYTES: usize = 2048;
+/// Bytes of a packet that are copied, from its IP header on; the rest is left out. Offloaded segments are longer than the link allows.
+const MAX_PACKET_BYTES: usize = 16_384;
+/// Bytes of all packets of a batch together. Beyond it, packets are not copied.
+const MAX_BATCH_BYTES: usize = 4 << 20;
 
 /// Copies of packets, by the number of their payload in the batch.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +14,11 @@ pub(crate) struct InspectedPackets {
 }
 
 impl InspectedPackets {
+    /// Whether there is room for another packet.
+    pub(crate) const fn has_room(&self) -> bool {
+        self.bytes.len() + MAX_PACKET_BYTES <= MAX_BATCH_BYTES
+    }
+
     /// Copies the packet whose payload has this number, which must be greater than those before.
     pub(crate) fn push(&mut self, number: u16, packet: &[u8]) {
         self.bytes.extend(packet.iter().take(MAX_PACKET_BYTES));
