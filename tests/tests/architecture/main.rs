@@ -148,6 +148,7 @@ const AGENT: [&str; 44] = [
     "privacy",
     "privileges",
     "threads",
+    "shedding",
     "capture",
     "pod_owner",
     "probes",
