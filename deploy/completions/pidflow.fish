@@ -71,6 +71,8 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ndpi-udp-packets
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l geoip-city -d 'Database of countries and cities in MaxMind\'s format, such as GeoLite2-City.mmdb; read again when it is replaced' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l geoip-asn -d 'Database of autonomous systems in MaxMind\'s format, such as GeoLite2-ASN.mmdb; read again when it is replaced' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l local-networks -d 'Local networks, such as 10.0.0.0/8,fd00::/8; "own": those of this host\'s interfaces. Records then tell whether a flow comes in, goes out, is internal or forwarded [default: none]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l cpu-budget -d 'CPU time that the agent may use, as a share of one core, such as 50%. Beyond it, it leaves out names of applications, then the usage of processes, then packets, and says so [default: no limit]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l memory-budget -d 'Memory that the agent may use, such as 512MiB; at most the limit of its cgroup. Its tables and queues share it [default: 256MiB]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best method that attaches, for each hook'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'

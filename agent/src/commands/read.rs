@@ -64,7 +64,7 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     Role::Reading.enter_or_warn();
     let mut table = FlowTable::new(options.flows.table());
     if let Some(inspection) = inspection {
-        inspection.attach(&mut table, Budget::of_this_process().inspection_bytes());
+        inspection.attach(&mut table, Budget::of_other_commands().inspection_bytes());
     }
     let only = options.export.only.map(|only| only.0);
     read_all(Reading::new(files, table, exporters, only).with_places(places), &bar, (&stop, drain_timeout))

@@ -17,7 +17,7 @@ use crate::capture::{ConnectFilter, Interfaces, LiveCapture, LiveOptions, Packet
 use crate::cli::RunArgs;
 use crate::command_run::Watch;
 use crate::config::choices::ViewKind;
-use crate::config::options::{CaptureOptions, FlowOptions, HistoryOptions, Options};
+use crate::config::options::{FlowOptions, HistoryOptions, Options};
 use crate::config::outputs::{Outputs, start_error};
 use crate::config::timeout::Timeout;
 use crate::config::values::Ranged;
@@ -38,6 +38,7 @@ use crate::published::Published;
 use crate::published::recent::Recent;
 use crate::reload::Reloader;
 use crate::self_test::{self, Bench, OwnProcess, Tap};
+use crate::shedding::{Keeper, Shedding};
 use crate::signals::HeldSignals;
 use crate::{config, containers, inspection, kubernetes, logging, places, stderr, threads, translation};
 
@@ -113,21 +114,23 @@ pub(super) struct Attached {
 /// Starts everything that can fail, in an order that misses nothing: first the probes, then the packets.
 pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings, front: Front) -> Result<Attached> {
     let ports = http::Ports::open(port)?;
-    let probes = start_probes(options)?;
+    let shedding = Arc::<Shedding>::default();
+    let probes = start_probes(options, &shedding)?;
     let inspection = inspection::start(&options.ndpi)?;
     let places = places::start(options.places.settings())?;
     let rules = inspection::rules(options.flows.rules(), inspection.as_ref());
     let interfaces = preflight::interfaces(&options.capture)?;
-    let budget = Budget::of_this_process();
+    let budget = options.budget.memory();
     let (about, inbox) = start_fact_sources(options, budget, probes.reports(), &interfaces)?;
     let served = if ports.serves_records() { options.http.recent_flows() } else { 0 };
     let history = start_history(&options.history)?;
     let published = publish(outputs, budget, served.max(if front.view { VIEW_RECORDS } else { 0 }))
         .with_history(history.as_ref().map(History::questions));
     let metrics = metrics(&published);
-    let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
+    let queues_bytes = budget.queues_bytes();
+    let context = ExportContext { metrics: Some(metrics.clone()), queues_bytes, ..outputs.context.clone() };
     let exporters = Arc::new(start_exporters(outputs, &context)?);
-    let (capture, batches) = start_capture(interfaces.clone(), &options.capture, &rules)?;
+    let (capture, batches) = start_capture(interfaces.clone(), options, &rules, &shedding)?;
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
     tracing::info!("{ready}");
@@ -150,7 +153,8 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
         inspection.attach(&mut table, budget.inspection_bytes());
     }
     let joiner = joiner(options, budget).with_paths(interfaces.paths());
-    let parts = live_parts(options, budget, (sources, outlet), (table, joiner));
+    let keeper = Keeper::new(options.budget.limits(), shedding);
+    let parts = live_parts((options, keeper), budget, (sources, outlet), (table, joiner));
     Ok(Attached { parts, exporters, metrics, published, own: own_pid })
 }
 
@@ -172,12 +176,13 @@ fn start_fact_sources(
 
 /// The pipeline's parts, each within its share of the memory.
 fn live_parts(
-    options: &Options,
+    (options, keeper): (&Options, Keeper),
     budget: Budget,
     (sources, outlet): (Sources, Outlet),
     (table, joiner): (FlowTable, Joiner),
 ) -> LiveParts {
     LiveParts {
+        keeper,
         sources,
         table,
         joiner,
@@ -290,13 +295,14 @@ pub(super) fn start_exporters(outputs: &Outputs, context: &ExportContext) -> Res
     in_role(Role::Exporters, &outputs.written(), start)?.map_err(start_error)
 }
 
-fn start_probes(options: &Options) -> Result<Probes> {
+fn start_probes(options: &Options, shedding: &Arc<Shedding>) -> Result<Probes> {
     let mut privacy = options.privacy.policy()?;
     privacy.service_names = options.probes.service_names.is_some_and(Into::into);
     let privacy = Arc::new(privacy);
     let uses_links = options.kubernetes.settings().uses_links();
     let pod_logs = if uses_links { options.probes.pod_logs() } else { PathBuf::new() };
-    let mut wanted = probes::ProbeOptions { pod_logs, ..probes::ProbeOptions::new(privacy) };
+    let shedding = Arc::clone(shedding);
+    let mut wanted = probes::ProbeOptions { pod_logs, shedding, ..probes::ProbeOptions::new(privacy) };
     if let Some(backend) = options.probes.backend {
         wanted.backend = backend.into();
     }
@@ -308,9 +314,11 @@ fn start_probes(options: &Options) -> Result<Probes> {
 
 fn start_capture(
     interfaces: Interfaces,
-    c: &CaptureOptions,
+    options: &Options,
     rules: &DecodeRules,
+    shedding: &Arc<Shedding>,
 ) -> Result<(LiveCapture, Receiver<PacketBatch>)> {
+    let c = &options.capture;
     let options = LiveOptions {
         interfaces,
         filter: c.filter.clone(),
@@ -320,7 +328,7 @@ fn start_capture(
         ..LiveOptions::default()
     };
     let (sender, batches) = bounded(BATCHES);
-    Ok((LiveCapture::start(&options, &sender)?, batches))
+    Ok((LiveCapture::start_shedding(&options, &sender, Arc::clone(shedding))?, batches))
 }
 
 fn ready_line(about: &RunDescription, http: &str) -> String {

@@ -6,6 +6,7 @@ use clap::Args;
 use pidflow_exporters::config::ExporterConfig;
 use serde::Deserialize;
 
+use super::budget::BudgetOptions;
 use super::choices::{
     Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys, LogFormat, LogLevel,
     OtlpSignal, OwnTraffic, PodSource, TunnelRule, UserRule, ViewKind, WireVersion,
@@ -336,6 +337,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) places: PlaceOptions,
     #[command(flatten)]
+    pub(crate) budget: BudgetOptions,
+    #[command(flatten)]
     pub(crate) probes: ProbeOptions,
     #[command(flatten)]
     pub(crate) containers: ContainerOptions,
@@ -379,6 +382,7 @@ impl Options {
             flows: self.flows.over(lower.flows),
             ndpi: self.ndpi.over(lower.ndpi),
             places: self.places.over(lower.places),
+            budget: self.budget.over(lower.budget),
             probes: self.probes.over(lower.probes),
             containers: self.containers.over(lower.containers),
             kubernetes: self.kubernetes.over(lower.kubernetes),
@@ -400,6 +404,7 @@ impl Options {
             ("[flows]", self.flows == other.flows),
             ("[ndpi]", self.ndpi == other.ndpi),
             ("[places]", self.places == other.places),
+            ("[budget]", self.budget == other.budget),
             ("[probes]", self.probes == other.probes),
             ("[containers]", self.containers == other.containers),
             ("[kubernetes]", self.kubernetes == other.kubernetes),

@@ -136,7 +136,7 @@ fn no_file_uses_one_that_uses_it() {
 }
 
 /// The agent's modules, the lowest first: each may use those before it.
-const AGENT: [&str; 47] = [
+const AGENT: [&str; 48] = [
     "allocated",
     "sample",
     "allocator",
@@ -155,6 +155,7 @@ const AGENT: [&str; 47] = [
     "threads",
     "certificates",
     "places",
+    "shedding",
     "capture",
     "pod_owner",
     "probes",

@@ -28,9 +28,11 @@ mod owners;
 mod paths;
 mod prefetch;
 mod records;
+mod sampling;
 mod sent;
 mod side;
 mod slab;
+mod span;
 mod state;
 mod tcp;
 #[cfg(test)]
@@ -65,6 +67,7 @@ use known_interfaces::KnownInterfaces;
 use lists::Lists;
 pub use paths::Observation;
 use paths::Paths;
+use sampling::Sampling;
 use side::Side;
 use slab::{Age, List, Slab};
 use state::State;
@@ -108,6 +111,7 @@ pub struct FlowTable {
     inspections: Inspections,
     /// Not 0: each packet is measured. A number, so that one test of this and of the packet's own numbers suffices.
     measures: u16,
+    sampling: Sampling,
     counters: FlowTableCounters,
 }
 
@@ -141,6 +145,7 @@ impl FlowTable {
             figures: Figures::default(),
             inspections: Inspections::default(),
             measures: u16::from(config.packets == PacketRule::Measure),
+            sampling: Sampling::default(),
             counters: FlowTableCounters::default(),
         }
     }
@@ -228,6 +233,7 @@ impl FlowTable {
         let active_ns = self.config.active_timeout_ns.unwrap_or(u64::MAX);
         !entry.is_of_other_clock(shift, packet.time_ns, self.clock.tolerance_ns())
             && !entry.begins_record(packet.time_ns, active_ns)
+            && !self.sampling.changed_between(entry.last_ns, packet.time_ns)
             && self.ended_before(entry, from, packet).is_none()
     }
 
@@ -241,6 +247,10 @@ impl FlowTable {
         if let Some((reason, detail)) = self.ended_before(self.slab.get(slot), from, packet) {
             self.end(slot, reason, detail, out);
             return false;
+        }
+        if self.sampling.changed_between(self.slab.get(slot).last_ns, packet.time_ns) {
+            self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::SamplingChanged, out);
+            self.go_on_in_record(slot, packet.time_ns);
         }
         if let Some(active_ns) = self.config.active_timeout_ns
             && self.slab.get(slot).begins_record(packet.time_ns, active_ns)
