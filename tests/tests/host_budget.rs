@@ -146,7 +146,8 @@ fn a_flood_over_the_budget_is_shed_in_order_and_it_recovers() -> Result<()> {
     ensure!(left_out > 0 && seen.peak < MEMORY_BUDGET, "{left_out} samples, {} bytes", seen.peak);
     ensure!(agent.metric("pidflow_sampling_rate")? == 1, "still sampling");
 
-    let later = Running::start(dir.path(), "load --pause-ms 50 --seconds 2")?;
+    let later_dir = tempfile::tempdir()?;
+    let later = Running::start(later_dir.path(), "load --pause-ms 50 --seconds 2")?;
     thread::sleep(Duration::from_secs(2));
     let later = later.end()?;
     thread::sleep(Duration::from_secs(3));

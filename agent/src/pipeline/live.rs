@@ -35,12 +35,10 @@ const MAX_FACT_DRAIN: Duration = Duration::from_millis(300);
 const MIN_DRAIN: Duration = Duration::from_secs(1);
 /// Why the live pipeline ends without being asked to.
 pub(crate) const NOTHING_LEFT: &str = "every interface is gone, nothing is left to capture";
-/// Interval of expiry.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
 /// Failed connects are reported in the records of their packets. A record without packets is made only this long after
 /// the idle timeout, when no such record can follow any more.
 const FAILED_NS: u64 = FlowTableConfig::LINGER_NS + JOIN_DELAY.as_nanos() as u64 + 1_000_000_000;
-
 /// The smallest step of the wall clock that is logged and counted.
 const MIN_LOGGED_STEP_NS: u64 = 10_000_000;
 
