@@ -46,6 +46,7 @@ mod reload;
 mod sample;
 mod select;
 mod self_test;
+mod shedding;
 mod signals;
 mod stderr;
 mod threads;

@@ -1,7 +1,7 @@
 //! The memory budget of the agent, and its shares for tables and queues.
 //!
-//! The limit is that of the agent's memory cgroup, so that a container's limit or systemd's `MemoryMax=` is respected
-//! without configuration. Without such a limit, [`DEFAULT_BUDGET`] applies.
+//! It is never more than the limit of the agent's memory cgroup, so that a container's limit or systemd's `MemoryMax=` is respected
+//! without configuration.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use pidflow_engine::decode::{DecodeRules, PayloadRule, TcpRule};
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, PacketRule};
 
-/// The budget of tables and queues if no cgroup limits it, bytes.
-pub(crate) const DEFAULT_BUDGET: u64 = 1 << 30;
+/// The budget of `pidflow run` without `--memory-budget`, bytes.
+const RUN_BUDGET: u64 = 256 << 20;
+/// That of `pidflow collect`, bytes.
+const COLLECT_BUDGET: u64 = 1 << 30;
 /// The smallest useful budget, bytes: the program itself needs about 40 MB.
-const MIN_BUDGET: u64 = 48 << 20;
+pub(crate) const MIN_BUDGET: u64 = 48 << 20;
 /// A cgroup v1 without a limit reports a number near 2^63, rounded to pages.
 const NO_LIMIT: u64 = 1 << 60;
 /// One flow that waits for its join, bytes.
@@ -44,15 +46,24 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// The budget from the agent's memory cgroup, otherwise the default.
-    pub(crate) fn of_this_process() -> Self {
-        let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let roots = [Path::new("/sys/fs/cgroup"), Path::new("/sys/fs/cgroup/unified")];
-        Self::new(cgroup_limit(&membership, &roots))
+    /// The budget of `pidflow run`: what `--memory-budget` says, bytes, or the default, within the limit of the memory cgroup.
+    pub(crate) fn of_run(wanted: Option<u64>) -> Self {
+        Self::within(wanted.unwrap_or(RUN_BUDGET))
     }
 
-    fn new(limit: Option<u64>) -> Self {
-        Self { bytes: limit.map_or(DEFAULT_BUDGET, |limit| limit.clamp(MIN_BUDGET, DEFAULT_BUDGET)) }
+    /// The budget of `pidflow collect`, within the limit of the memory cgroup.
+    pub(crate) fn of_collect() -> Self {
+        Self::within(COLLECT_BUDGET)
+    }
+
+    fn within(wanted: u64) -> Self {
+        let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let roots = [Path::new("/sys/fs/cgroup"), Path::new("/sys/fs/cgroup/unified")];
+        Self::new(wanted, cgroup_limit(&membership, &roots))
+    }
+
+    fn new(wanted: u64, limit: Option<u64>) -> Self {
+        Self { bytes: limit.map_or(wanted, |limit| limit.min(wanted)).max(MIN_BUDGET) }
     }
 
     /// The whole budget, bytes.
@@ -194,7 +205,7 @@ mod tests {
     #[test]
     fn the_shares_are_less_than_the_whole_whatever_the_limit() {
         for limit in [None, Some(0), Some(64 << 20), Some(512 << 20), Some(1 << 50)] {
-            let budget = Budget::new(limit);
+            let budget = Budget::new(COLLECT_BUDGET, limit);
             let flows = (budget.max_flows(&DecodeRules::default(), PacketRule::Ignore) * FlowTable::BYTES_PER_FLOW)
                 as u64
                 + budget.max_waiting_flows() as u64 * WAITING_FLOW_BYTES;
@@ -206,11 +217,21 @@ mod tests {
         let none = DecodeRules::default();
         let names = DecodeRules { payloads: PayloadRule::Pick, ..none };
         let tcp = DecodeRules { tcp: TcpRule::Measure, ..none };
-        let max_flows = |limit, rules, packets| Budget::new(limit).max_flows(rules, packets);
+        let max_flows = |limit, rules, packets| Budget::new(COLLECT_BUDGET, limit).max_flows(rules, packets);
         assert_eq!(max_flows(None, &none, PacketRule::Ignore), FlowTableConfig::MAX_FLOWS);
         assert!((500_000..700_000).contains(&max_flows(Some(512 << 20), &none, PacketRule::Ignore)));
         assert!((400_000..700_000).contains(&max_flows(None, &names, PacketRule::Ignore)));
         assert!((400_000..700_000).contains(&max_flows(None, &tcp, PacketRule::Ignore)));
         assert!((500_000..800_000).contains(&max_flows(None, &none, PacketRule::Measure)));
+    }
+
+    #[test]
+    fn what_is_wanted_counts_within_the_limit_of_the_cgroup() {
+        let bytes = |wanted, limit| Budget::new(wanted, limit).bytes();
+        assert_eq!(bytes(RUN_BUDGET, None), RUN_BUDGET);
+        assert_eq!(bytes(RUN_BUDGET, Some(512 << 20)), RUN_BUDGET);
+        assert_eq!(bytes(1 << 30, Some(512 << 20)), 512 << 20);
+        assert_eq!(bytes(4 << 30, None), 4 << 30);
+        assert_eq!(bytes(MIN_BUDGET, Some(1 << 20)), MIN_BUDGET);
     }
 }

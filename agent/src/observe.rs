@@ -13,7 +13,7 @@ use pidflow_schema::FlowRecord;
 use crate::command_run::Watch;
 use crate::history::{History, HistoryCounts};
 use crate::host::Host;
-use crate::ledger::SEEN_ELSEWHERE;
+use crate::ledger::{SAMPLED_OUT, SEEN_ELSEWHERE};
 use crate::live_view::LiveView;
 use crate::metrics::talk::TrafficSums;
 use crate::pipeline::{DescribeProcess, Figures, PipelineObserver, ReportUsage};
@@ -167,6 +167,7 @@ impl Observers {
             ledger: f.ledger.clone().map(Arc::new),
             collect: f.collect.clone(),
             glue: f.glue,
+            shed: f.shed,
             not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
             degraded: self.degraded(f, seconds, &losses, &tested),
             losses,
@@ -177,7 +178,8 @@ impl Observers {
     fn degraded(&mut self, f: &Figures, seconds: u64, losses: &[Loss], tested: &self_test::State) -> Vec<String> {
         let silent = tested.silent.iter().map(self_test::Silent::line).collect();
         let history = self.history.as_ref().and_then(History::trouble);
-        let others = stderr::trouble().into_iter().chain(output_folders::trouble()).chain(history);
+        let shed = f.shed.trouble();
+        let others = shed.into_iter().chain(stderr::trouble()).chain(output_folders::trouble()).chain(history);
         let troubles = [threads::troubles(), others.collect()].concat();
         [silent, unseen(&self.hooks(), f), self.losses.update(seconds, losses), troubles].concat()
     }
@@ -270,8 +272,12 @@ impl PipelineObserver for Observers {
 fn discards(c: &CaptureCounters, seen_elsewhere: u64) -> Labelled {
     let decoded = c.discards.iter().map(|(reason, d)| (reason.name().to_owned(), d.packets));
     let copies = c.loopback_copies.packets;
-    let others =
-        labelled([("filtered", c.filtered.packets), ("loopback-copy", copies), (SEEN_ELSEWHERE, seen_elsewhere)]);
+    let others = labelled([
+        ("filtered", c.filtered.packets),
+        ("loopback-copy", copies),
+        (SAMPLED_OUT, c.sampled_out.packets),
+        (SEEN_ELSEWHERE, seen_elsewhere),
+    ]);
     decoded.chain(others.into_iter().filter(|(_, n)| *n > 0)).collect()
 }
 

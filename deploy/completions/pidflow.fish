@@ -63,6 +63,8 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tcp-health -d 'W
 off\t'Only flags and the duration of the handshake'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l packet-figures -d 'Whether sizes of packets, times between them, DSCP, ECN and hop limits are measured [default: off]' -r -f -a "on\t'Sizes, times between packets, DSCP, ECN and hop limits of each direction'
 off\t'Only packets and bytes'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l cpu-budget -d 'CPU time that the agent may use, as a share of one core, such as 50%. Beyond it, it leaves out names of applications, then the usage of processes, then packets, and says so [default: no limit]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l memory-budget -d 'Memory that the agent may use, such as 512MiB; at most the limit of its cgroup. Its tables and queues share it [default: 256MiB]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best method that attaches, for each hook'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'

@@ -89,6 +89,8 @@ pub enum Group {
     TranslationIpv6,
     /// Whether and how this host translated them is not known.
     TranslationUnknown,
+    /// The counters are estimated from a sample of the packets.
+    Sampled,
     /// The application protocol is known.
     Application,
     /// A handshake of TLS was seen.
@@ -266,6 +268,13 @@ const DESTINATION: EndGroups = EndGroups {
 };
 
 impl FlowRecord {
+    /// By what the counters were multiplied, because one in so many packets was counted: by the exporter from which the record
+    /// came, or by this agent; none: all were, or it is not known.
+    #[must_use]
+    pub fn sampling_rate(&self) -> Option<u32> {
+        self.collected.as_deref().and_then(|collected| collected.sampling_rate).or(self.flow.sampling_rate)
+    }
+
     /// The groups of elements that this record has.
     #[must_use]
     pub fn groups(&self) -> GroupSet {
@@ -287,6 +296,7 @@ impl FlowRecord {
             .with(Group::ConnectError, self.connect_error.is_some())
             .with(Group::Own, self.is_own)
             .with(Group::TranslationUnknown, self.flow.is_translation_unknown)
+            .with(Group::Sampled, self.sampling_rate().is_some())
             .with(Group::HttpLatency, self.flow.http_latency.is_some())
             .with(Group::BeyondFrame, self.flow.forward.is_beyond_frame || self.flow.reverse.is_beyond_frame)
             .with(Group::Glued, self.glued.is_some())

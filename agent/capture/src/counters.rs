@@ -5,7 +5,7 @@ use pidflow_engine::decode::{Discard, DiscardCounters, FrameCount};
 use super::InterfaceCounts;
 
 /// Counters of the frames of one or several sources. `packets` is everything that was seen:
-/// what is in flows, plus `discards`, `filtered` and `loopback_copies`.
+/// what is in flows, plus `discards`, `filtered`, `loopback_copies` and `sampled_out`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CaptureCounters {
     /// Frames read, whether or not they are counted in a flow.
@@ -18,6 +18,8 @@ pub struct CaptureCounters {
     pub filtered: FrameCount,
     /// Second copies of packets on the loopback interface, where the kernel shows each as sent and as received.
     pub loopback_copies: FrameCount,
+    /// Packets that were not selected while only one in several was counted, to stay within the agent's budget.
+    pub sampled_out: FrameCount,
     /// Packets that the kernel dropped because its buffer was full.
     pub kernel_drops: u64,
     /// Packets that the network card or its driver dropped.
@@ -76,6 +78,7 @@ impl CaptureCounters {
         self.discards.add(&other.discards);
         self.filtered += other.filtered;
         self.loopback_copies += other.loopback_copies;
+        self.sampled_out += other.sampled_out;
         self.kernel_drops += other.kernel_drops;
         self.interface_drops += other.interface_drops;
         self.interfaces.add(&other.interfaces);

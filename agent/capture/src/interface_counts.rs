@@ -97,6 +97,8 @@ pub struct BatchCounts {
     pub discards: DiscardCounters,
     /// Those of them that were second copies of loopback packets, also not in the batch.
     pub loopback_copies: FrameCount,
+    /// Those of them that were not selected by sampling, also not in the batch.
+    pub sampled_out: FrameCount,
 }
 
 impl BatchCounts {
@@ -117,15 +119,18 @@ impl BatchCounts {
         self.long_frames += more.long_frames;
         self.discards.add(&more.discards);
         self.loopback_copies += more.loopback_copies;
+        self.sampled_out += more.sampled_out;
     }
 
     /// Those of the frames that are packets of the batch.
     #[must_use]
     pub fn in_packets(&self) -> FrameCount {
-        let (all, left_out, copies) = (self.captured, self.discards.total(), self.loopback_copies);
+        let left_out = [self.discards.total(), self.loopback_copies, self.sampled_out];
+        let packets: u64 = left_out.iter().map(|n| n.packets).sum();
+        let frame_octets: u64 = left_out.iter().map(|n| n.frame_octets).sum();
         FrameCount {
-            packets: all.packets.saturating_sub(left_out.packets + copies.packets),
-            frame_octets: all.frame_octets.saturating_sub(left_out.frame_octets + copies.frame_octets),
+            packets: self.captured.packets.saturating_sub(packets),
+            frame_octets: self.captured.frame_octets.saturating_sub(frame_octets),
         }
     }
 }

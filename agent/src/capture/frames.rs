@@ -12,6 +12,7 @@ use pidflow_engine::packet::Packet;
 use super::cooked::Cooked;
 use super::links::{NamedLink, Names};
 use super::{PacketBatch, Shared};
+use crate::shedding::{Dice, Schedule};
 use pidflow_capture::{BatchCounts, CaptureCounters, Interface, MAX_BATCH_PACKETS, SocketCounts};
 
 /// The last packets of an interface may be read this long after it disappeared.
@@ -38,6 +39,8 @@ pub(super) struct Frames {
     last_dropped: u32,
     shared: Arc<Shared>,
     names_version: u64,
+    schedule: Schedule,
+    dice: Dice,
 }
 
 /// An interface to which pidflow has given a number.
@@ -79,6 +82,8 @@ impl Frames {
             last_dropped: 0,
             shared,
             names_version: 0,
+            schedule: Schedule::default(),
+            dice: Dice::default(),
         }
     }
 
@@ -159,6 +164,13 @@ impl Frames {
         }
     }
 
+    /// Takes over what is left out from now on.
+    pub(super) fn follow_shedding(&mut self) {
+        let shedding = self.shared.shedding();
+        self.schedule = shedding.schedule();
+        self.decoder.read_payloads(!shedding.level().sheds_names());
+    }
+
     #[inline]
     pub(super) fn take(&mut self, header: &PacketHeader, data: &[u8]) {
         let cooked = if self.link == LinkType::LinuxSll2 { Cooked::parse(data) } else { None };
@@ -176,7 +188,13 @@ impl Frames {
             interface.counts.loopback_copies.count(frame_octets);
             return self.counters.loopback_copies.count(frame_octets);
         }
-        let frame = Frame { time_ns: time_ns(header), wire_octets: header.len, interface: interface.number, data };
+        let time_ns = time_ns(header);
+        let rate = self.schedule.rate_at(time_ns);
+        if rate > 1 && !self.dice.selects(rate) {
+            interface.counts.sampled_out.count(frame_octets);
+            return self.counters.sampled_out.count(frame_octets);
+        }
+        let frame = Frame { time_ns, wire_octets: header.len, interface: interface.number, data };
         match self.decoder.decode(self.link, &frame) {
             Ok(packet) => self.packets.push(packet.with_octets(packet.octets, frame_octets)),
             Err(reason) => {

@@ -36,6 +36,7 @@ pub use seen::SeenUntil;
 use shared::Shared;
 use supervisor::Supervisor;
 
+use crate::shedding::Shedding;
 use crate::threads;
 
 /// The greatest number of interfaces captured at the same time, each with its own socket and thread.
@@ -152,7 +153,16 @@ impl LiveCapture {
     /// One of the interfaces cannot be opened, or the filter is wrong. Later faults of one interface are logged and
     /// counted, and do not affect the others.
     pub fn start(options: &LiveOptions, batches: &Sender<PacketBatch>) -> Result<Self, CaptureError> {
-        let shared = Arc::new(Shared::new(options.filter.is_some()));
+        Self::start_shedding(options, batches, Arc::default())
+    }
+
+    /// As [`LiveCapture::start`]; `shedding` says what is left out.
+    pub(crate) fn start_shedding(
+        options: &LiveOptions,
+        batches: &Sender<PacketBatch>,
+        shedding: Arc<Shedding>,
+    ) -> Result<Self, CaptureError> {
+        let shared = Arc::new(Shared::new(options.filter.is_some()).with_shedding(shedding));
         let supervisor = Supervisor::start(options.clone(), Arc::clone(&shared), batches.clone())?;
         let sources = supervisor.sources();
         let run = move || {

@@ -1,11 +1,12 @@
 //! State shared by all threads of a live capture.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::accounts::Accounts;
 use super::links::Names;
 use super::meter::LinkTotals;
+use crate::shedding::Shedding;
 use pidflow_capture::InterfaceChanges;
 use pidflow_capture::{CaptureCounters, SocketCounts};
 
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     names: Mutex<Names>,
     /// Increases whenever the names change.
     names_version: AtomicU64,
+    /// Which packets are counted, and whether payloads are read.
+    shedding: Arc<Shedding>,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +35,16 @@ impl Shared {
     /// Empty; `is_filtered` says whether the sockets have a filter.
     pub(super) fn new(is_filtered: bool) -> Self {
         Self { accounts: Accounts::new(is_filtered).into(), ..Self::default() }
+    }
+
+    /// With this for what is left out.
+    pub(super) fn with_shedding(self, shedding: Arc<Shedding>) -> Self {
+        Self { shedding, ..self }
+    }
+
+    /// What is left out.
+    pub(super) fn shedding(&self) -> &Shedding {
+        &self.shedding
     }
 
     pub(super) fn stop(&self) {

@@ -114,6 +114,7 @@ impl Watch {
         let begun_ns = wall_ns();
         self.wait();
         self.frames.follow_names();
+        self.frames.follow_shedding();
         let read = self.read();
         let seen_until_ns = self.frames.seen_until_ns(begun_ns.saturating_sub(MAX_HANDOVER_DELAY_NS));
         if let LoopStep::End(ended) = self.send(seen_until_ns) {

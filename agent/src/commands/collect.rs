@@ -72,7 +72,7 @@ struct Started {
 
 fn start(options: &Options, outputs: &Outputs, (http, ports): (http::Settings, Ports), view: bool) -> Result<Started> {
     let http = http::Ports::open(http)?;
-    let budget = Budget::of_this_process();
+    let budget = Budget::of_collect();
     let served = if http.serves_records() { options.http.recent_flows() } else { 0 };
     let history = start_history(&options.history)?;
     let published = publish(outputs, budget, served.max(if view { VIEW_RECORDS } else { 0 }))

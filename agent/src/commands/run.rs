@@ -16,7 +16,7 @@ use crate::capture::{ConnectFilter, Interfaces, LiveCapture, LiveOptions, Packet
 use crate::cli::RunArgs;
 use crate::command_run::Watch;
 use crate::config::choices::ViewKind;
-use crate::config::options::{CaptureOptions, FlowOptions, HistoryOptions, Options};
+use crate::config::options::{FlowOptions, HistoryOptions, Options};
 use crate::config::outputs::{Outputs, start_error};
 use crate::config::timeout::Timeout;
 use crate::config::values::Ranged;
@@ -37,6 +37,7 @@ use crate::published::Published;
 use crate::published::recent::Recent;
 use crate::reload::Reloader;
 use crate::self_test::{self, Bench, OwnProcess, Tap};
+use crate::shedding::{Keeper, Shedding};
 use crate::signals::HeldSignals;
 use crate::{config, containers, kubernetes, logging, stderr, threads, translation};
 
@@ -110,18 +111,20 @@ pub(super) struct Attached {
 /// Starts everything that can fail, in an order that misses nothing: first the probes, then the packets.
 pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings, front: Front) -> Result<Attached> {
     let ports = http::Ports::open(port)?;
-    let probes = start_probes(options)?;
+    let shedding = Arc::<Shedding>::default();
+    let probes = start_probes(options, &shedding)?;
     let interfaces = preflight::interfaces(&options.capture)?;
-    let budget = Budget::of_this_process();
+    let budget = options.budget.memory();
     let (about, inbox) = start_fact_sources(options, budget, probes.reports(), &interfaces)?;
     let served = if ports.serves_records() { options.http.recent_flows() } else { 0 };
     let history = start_history(&options.history)?;
     let published = publish(outputs, budget, served.max(if front.view { VIEW_RECORDS } else { 0 }))
         .with_history(history.as_ref().map(History::questions));
     let metrics = metrics(&published);
-    let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
+    let queues_bytes = budget.queues_bytes();
+    let context = ExportContext { metrics: Some(metrics.clone()), queues_bytes, ..outputs.context.clone() };
     let exporters = Arc::new(start_exporters(outputs, &context)?);
-    let (capture, batches) = start_capture(interfaces.clone(), &options.capture, &options.flows)?;
+    let (capture, batches) = start_capture(interfaces.clone(), options, &shedding)?;
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
     tracing::info!("{ready}");
@@ -138,7 +141,8 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
         .with_observer(Box::new(observers));
     let sources = Sources::new(Box::new(capture), batches, Box::new(probes));
     let sources = Sources { facts: inbox, translation, tap, ..sources };
-    let parts = live_parts(options, budget, sources, &interfaces, outlet);
+    let keeper = Keeper::new(options.budget.limits(), shedding);
+    let parts = live_parts((options, keeper), budget, sources, &interfaces, outlet);
     Ok(Attached { parts, exporters, metrics, published, own: own_pid })
 }
 
@@ -160,13 +164,14 @@ fn start_fact_sources(
 
 /// The pipeline's parts, each within its share of the memory.
 fn live_parts(
-    options: &Options,
+    (options, keeper): (&Options, Keeper),
     budget: Budget,
     sources: Sources,
     interfaces: &Interfaces,
     outlet: Outlet,
 ) -> LiveParts {
     LiveParts {
+        keeper,
         sources,
         table: FlowTable::new(flow_table(&options.flows, budget)),
         joiner: joiner(options, budget).with_paths(interfaces.paths()),
@@ -279,13 +284,14 @@ pub(super) fn start_exporters(outputs: &Outputs, context: &ExportContext) -> Res
     in_role(Role::Exporters, &outputs.written(), start)?.map_err(start_error)
 }
 
-fn start_probes(options: &Options) -> Result<Probes> {
+fn start_probes(options: &Options, shedding: &Arc<Shedding>) -> Result<Probes> {
     let mut privacy = options.privacy.policy()?;
     privacy.service_names = options.probes.service_names.is_some_and(Into::into);
     let privacy = Arc::new(privacy);
     let uses_links = options.kubernetes.settings().uses_links();
     let pod_logs = if uses_links { options.probes.pod_logs() } else { PathBuf::new() };
-    let mut wanted = probes::ProbeOptions { pod_logs, ..probes::ProbeOptions::new(privacy) };
+    let shedding = Arc::clone(shedding);
+    let mut wanted = probes::ProbeOptions { pod_logs, shedding, ..probes::ProbeOptions::new(privacy) };
     if let Some(backend) = options.probes.backend {
         wanted.backend = backend.into();
     }
@@ -297,9 +303,10 @@ fn start_probes(options: &Options) -> Result<Probes> {
 
 fn start_capture(
     interfaces: Interfaces,
-    c: &CaptureOptions,
-    f: &FlowOptions,
+    options: &Options,
+    shedding: &Arc<Shedding>,
 ) -> Result<(LiveCapture, Receiver<PacketBatch>)> {
+    let (c, f) = (&options.capture, &options.flows);
     let options = LiveOptions {
         interfaces,
         filter: c.filter.clone(),
@@ -309,7 +316,7 @@ fn start_capture(
         ..LiveOptions::default()
     };
     let (sender, batches) = bounded(BATCHES);
-    Ok((LiveCapture::start(&options, &sender)?, batches))
+    Ok((LiveCapture::start_shedding(&options, &sender, Arc::clone(shedding))?, batches))
 }
 
 fn ready_line(about: &RunDescription, http: &str) -> String {

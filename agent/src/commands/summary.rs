@@ -8,7 +8,7 @@ use pidflow_exporters::Snapshot;
 
 use crate::collect::GlueFigures;
 use crate::figures::grouped;
-use crate::ledger::SEEN_ELSEWHERE;
+use crate::ledger::{SAMPLED_OUT, SEEN_ELSEWHERE};
 use crate::pipeline::{CollectEnded, Ended};
 use pidflow_capture::CaptureCounters;
 
@@ -26,6 +26,7 @@ pub(crate) fn reading(e: &Ended) -> String {
 pub(crate) fn running(e: &Ended) -> String {
     let drops = e.capture.kernel_drops + e.capture.interface_drops;
     let mut said = format!("{}\ndropped by the kernel: {} packets", reading(e), grouped(drops));
+    let _ = e.shed.said().map(|shed| write!(said, "\n{shed}"));
     if e.left_over > 0 {
         let _ = write!(
             said,
@@ -83,7 +84,12 @@ fn totals(e: &Ended) -> String {
 /// Packets that are in no flow, by reason.
 fn without_flow(c: &CaptureCounters, seen_elsewhere: FrameCount) -> Option<String> {
     let decoded = c.discards.iter().map(|(reason, d)| (reason.name(), d));
-    let others = [("filtered", c.filtered), ("loopback-copy", c.loopback_copies), (SEEN_ELSEWHERE, seen_elsewhere)];
+    let others = [
+        ("filtered", c.filtered),
+        ("loopback-copy", c.loopback_copies),
+        (SAMPLED_OUT, c.sampled_out),
+        (SEEN_ELSEWHERE, seen_elsewhere),
+    ];
     let all: Vec<_> = decoded
         .chain(others.into_iter().filter(|(_, d)| d.packets > 0))
         .map(|(name, d)| format!("{name} {} ({} bytes)", grouped(d.packets), grouped(d.frame_octets)))

@@ -1,6 +1,7 @@
 //! Configuration: file, then `PIDFLOW_*` variables, then flags; a later one overrides the earlier ones.
 
 mod app_specific;
+mod budget;
 pub(crate) mod choices;
 mod collect;
 mod containers;

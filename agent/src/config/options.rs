@@ -6,6 +6,7 @@ use clap::Args;
 use pidflow_exporters::config::ExporterConfig;
 use serde::Deserialize;
 
+use super::budget::BudgetOptions;
 use super::choices::{
     Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys, LogFormat, LogLevel,
     OtlpSignal, OwnTraffic, PodSource, TunnelRule, UserRule, ViewKind, WireVersion,
@@ -326,6 +327,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) flows: FlowOptions,
     #[command(flatten)]
+    pub(crate) budget: BudgetOptions,
+    #[command(flatten)]
     pub(crate) probes: ProbeOptions,
     #[command(flatten)]
     pub(crate) containers: ContainerOptions,
@@ -364,6 +367,7 @@ impl Options {
         Self {
             capture: self.capture.over(lower.capture),
             flows: self.flows.over(lower.flows),
+            budget: self.budget.over(lower.budget),
             probes: self.probes.over(lower.probes),
             containers: self.containers.over(lower.containers),
             kubernetes: self.kubernetes.over(lower.kubernetes),
@@ -383,6 +387,7 @@ impl Options {
         let same = [
             ("[capture]", self.capture == other.capture),
             ("[flows]", self.flows == other.flows),
+            ("[budget]", self.budget == other.budget),
             ("[probes]", self.probes == other.probes),
             ("[containers]", self.containers == other.containers),
             ("[kubernetes]", self.kubernetes == other.kubernetes),

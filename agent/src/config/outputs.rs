@@ -176,7 +176,7 @@ fn context(o: &ExportOptions, mode: Mode) -> anyhow::Result<ExportContext> {
         host_name,
         host_id,
         resource: ExporterConfig::otlp_resource(&variable)?,
-        queues_bytes: Budget::of_this_process().queues_bytes(),
+        queues_bytes: Budget::of_collect().queues_bytes(),
         mode,
         ..ExportContext::default()
     })

@@ -19,7 +19,9 @@ enum Text {
 
 /// The smallest size: less does not contain even a few files.
 const MIN: u64 = 10_000_000;
-const UNITS: [(&str, u64); 4] = [("kB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000)];
+/// Units of sizes and their bytes.
+pub(super) const SIZE_UNITS: [(&str, u64); 4] =
+    [("kB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000)];
 
 impl TryFrom<Text> for Size {
     type Error = String;
@@ -40,7 +42,7 @@ impl FromStr for Size {
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at_checked(digits).ok_or_else(wrong)?;
         let unit = unit.trim_start();
-        let factor = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, factor)| *factor);
+        let factor = SIZE_UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, factor)| *factor);
         let factor = factor.or_else(|| unit.is_empty().then_some(1)).ok_or_else(wrong)?;
         let bytes = number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).ok_or_else(wrong)?;
         bounded(bytes, text)

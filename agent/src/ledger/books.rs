@@ -20,6 +20,8 @@ const MAX_NUMBERS: usize = 16_384;
 const OTHER: &str = "other";
 /// The reason for packets that are not counted because their flow is counted at another interface.
 pub(crate) const SEEN_ELSEWHERE: &str = "seen-elsewhere";
+/// The reason for packets that were not selected while packets were sampled.
+pub(crate) const SAMPLED_OUT: &str = "sampled-out";
 /// The index of the account [`OTHER`], which no interface has.
 const OTHER_INDEX: u32 = u32::MAX;
 
@@ -57,7 +59,11 @@ impl Account {
         };
         let frames = &self.frames;
         let named = frames.discards.iter().map(|(reason, n)| (reason.name(), n));
-        let copies = [("loopback-copy", frames.loopback_copies), (SEEN_ELSEWHERE, self.seen_elsewhere)];
+        let copies = [
+            ("loopback-copy", frames.loopback_copies),
+            (SAMPLED_OUT, frames.sampled_out),
+            (SEEN_ELSEWHERE, self.seen_elsewhere),
+        ];
         let copies = copies.into_iter().filter(|(_, n)| n.packets > 0);
         let settled = self.counts.settled.map(|k| Amount { packets: k.packets, bytes: k.octets });
         InterfaceAccount {

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use amount::Amount;
-pub(crate) use books::{Books, SEEN_ELSEWHERE, Standing};
+pub(crate) use books::{Books, SAMPLED_OUT, SEEN_ELSEWHERE, Standing};
 pub(crate) use ends::Ends;
 pub(crate) use flows::{EndAccount, FlowAccount};
 pub(crate) use gap::{Check, Gap};

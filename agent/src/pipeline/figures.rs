@@ -7,6 +7,7 @@ use pidflow_exporters::Snapshot;
 use crate::collect::{CollectFigures, GlueFigures};
 use crate::ledger::Ledger;
 use crate::probes::KernelCounts;
+use crate::shedding::ShedCounts;
 use pidflow_capture::CaptureCounters;
 
 /// All counters of the pipeline at one moment.
@@ -40,6 +41,8 @@ pub(crate) struct Figures {
     pub(crate) clock_steps: u64,
     /// Batches of packets that were counted before the notices of address translations of their time had arrived.
     pub(crate) late_notices: u64,
+    /// What is left out to stay within the budget.
+    pub(crate) shed: ShedCounts,
     /// Waiting items, by queue.
     pub(crate) queues: Vec<(&'static str, usize)>,
     /// Memory that records in exporters' queues keep, bytes.

@@ -13,14 +13,16 @@ use super::changes::PendingChanges;
 use super::figures::Figures;
 use super::grace::{Grace, JOIN_DELAY};
 use super::held::{HeldBatches, MAX_HOLD_TIME};
+use super::moment::Moment;
 use super::namespaces::Namespaces;
 use super::{Ended, Outlet, Sources, name_interfaces};
 use crate::allocator::Trimmer;
 use crate::capture::{ConnectFilter, PacketBatch, SeenUntil};
-use crate::clock::{BootClock, Timeline, engine_clock, engine_ns};
+use crate::clock::{Timeline, engine_clock};
 use crate::ledger::{Books, Standing};
 use crate::memory::WAITING_FLOW_BYTES;
 use crate::pacing::Pacer;
+use crate::shedding::Keeper;
 use crate::signals::Stop;
 
 /// The greatest number of batches counted per turn, so that a request to stop is served soon even after a backlog.
@@ -33,32 +35,12 @@ const MAX_FACT_DRAIN: Duration = Duration::from_millis(300);
 const MIN_DRAIN: Duration = Duration::from_secs(1);
 /// Why the live pipeline ends without being asked to.
 pub(crate) const NOTHING_LEFT: &str = "every interface is gone, nothing is left to capture";
-/// Interval of expiry.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
 /// Failed connects are reported in the records of their packets. A record without packets is made only this long after
 /// the idle timeout, when no such record can follow any more.
 const FAILED_NS: u64 = FlowTableConfig::LINGER_NS + JOIN_DELAY.as_nanos() as u64 + 1_000_000_000;
-
 /// The smallest step of the wall clock that is logged and counted.
 const MIN_LOGGED_STEP_NS: u64 = 10_000_000;
-
-/// One moment on all clocks that the pipeline uses.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
-    /// The engine's time, nanoseconds since the epoch.
-    pub(crate) engine_ns: u64,
-    /// The wall clock, which stamps packets, measured at that moment.
-    pub(crate) wall: BootClock,
-    /// The monotonic clock, for intervals within the program.
-    pub(crate) instant: Instant,
-}
-
-impl Moment {
-    /// The current moment.
-    pub(crate) fn now() -> Self {
-        Self { engine_ns: engine_ns(), wall: BootClock::measured(), instant: Instant::now() }
-    }
-}
 
 /// The parts from which the live pipeline is made.
 pub(crate) struct LiveParts {
@@ -76,6 +58,8 @@ pub(crate) struct LiveParts {
     pub(crate) max_waiting: usize,
     /// How long the exporters may take at the end.
     pub(crate) drain_timeout: Duration,
+    /// Decides what is left out to stay within the budget.
+    pub(crate) keeper: Keeper,
 }
 
 /// The live pipeline.
@@ -148,11 +132,19 @@ impl Live {
         }
         self.end_idle_flows(now);
         self.join_due(now);
+        self.keep_within_budget(now);
         if now.instant.saturating_duration_since(self.expired) >= EXPIRE_INTERVAL {
             self.expired = now.instant;
             self.expire();
             self.observe();
             self.trimmer.look(self.held_bytes(), now.instant);
+        }
+    }
+
+    fn keep_within_budget(&mut self, now: Moment) {
+        let LiveParts { keeper, table, .. } = &mut self.parts;
+        if let Some((rate, from_ns)) = keeper.look(now.instant, now.engine_ns, self.timeline.to_wall()) {
+            table.set_sampling(rate, from_ns);
         }
     }
 
@@ -287,7 +279,7 @@ impl Live {
     }
 
     pub(super) fn figures(&mut self) -> Figures {
-        let LiveParts { sources, table, joiner, outlet, .. } = &self.parts;
+        let LiveParts { sources, table, joiner, outlet, keeper, .. } = &self.parts;
         let capture = sources.packets.counters();
         let standing = Standing {
             capture: &capture,
@@ -311,6 +303,7 @@ impl Live {
             own_hidden: outlet.own_hidden(),
             clock_steps: self.clock_steps,
             late_notices: self.late_notices,
+            shed: keeper.counts(),
             queues: vec![
                 ("packet-batches", sources.batches.len()),
                 ("packets-to-count", self.held.packets()),
@@ -345,9 +338,11 @@ impl Live {
         self.count_held(&pacer, noticed_ns);
         self.join_rest(&mut pacer);
         self.observe();
-        let left_over = self.left_over();
-        let LiveParts { sources, table, outlet, .. } = self.parts;
+        let left_over =
+            self.held.packets() as u64 + self.grace.traffic().packets + self.parts.table.unrecorded().packets;
+        let LiveParts { sources, table, outlet, keeper, .. } = self.parts;
         Ended {
+            shed: keeper.counts(),
             capture: sources.packets.join(),
             table: table.counters(),
             exporters: outlet.exporters().shutdown(pacer.left().max(MIN_DRAIN)),
@@ -401,10 +396,5 @@ impl Live {
         let failed = joiner.take_failed_attempts(u64::MAX, |connect| connects.passes(connect));
         outlet.hand_on_paced(failed.into_iter(), |exporters| pacer.wait(exporters));
         outlet.hand_on_own();
-    }
-
-    /// Number of packets that are in no record.
-    fn left_over(&self) -> u64 {
-        self.held.packets() as u64 + self.grace.traffic().packets + self.parts.table.unrecorded().packets
     }
 }

@@ -10,6 +10,7 @@ mod figures;
 mod grace;
 mod held;
 mod live;
+mod moment;
 mod namespaces;
 mod outlet;
 mod own_traffic;
@@ -21,6 +22,7 @@ mod tests;
 use pidflow_engine::flow_table::{FlowTable, FlowTableCounters};
 use pidflow_exporters::Snapshot;
 
+use crate::shedding::ShedCounts;
 use pidflow_capture::{CaptureCounters, Interface};
 
 pub(crate) use collecting::{CollectEnded, Collecting};
@@ -45,6 +47,8 @@ pub(crate) struct Ended {
     pub(crate) exporters: Vec<Snapshot>,
     /// Number of packets in no record, because the drain timeout was over.
     pub(crate) left_over: u64,
+    /// What was left out to stay within the budget.
+    pub(crate) shed: ShedCounts,
 }
 
 fn name_interfaces(table: &mut FlowTable, interfaces: &[Interface]) {

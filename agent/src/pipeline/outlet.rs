@@ -137,6 +137,8 @@ impl Outlet {
 
     fn enrich(&mut self, records: &mut [FlowRecord]) {
         records.iter().for_each(|record| self.ends.count(record));
+        // Collected ones were scaled by their exporter or when they were received.
+        records.iter_mut().filter(|record| record.collected.is_none()).for_each(|record| record.flow.scale_sample());
         records.iter_mut().for_each(mask_url);
         for enrich in &mut self.enrichers {
             records.iter_mut().for_each(enrich);

@@ -11,6 +11,7 @@ use pidflow_expression::Expression;
 use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord};
 
 use super::{Ended, Outlet, RECORD_BATCH, name_interfaces};
+use crate::shedding::ShedCounts;
 use pidflow_capture::{CaptureError, CaptureFiles};
 
 /// Reads the packets of capture files into flows.
@@ -86,7 +87,13 @@ impl Reading {
         }
         drop(rest);
         let exporters = self.outlet.exporters().shutdown(max_drain);
-        Ended { capture: self.files.counters().clone(), table: self.table.counters(), exporters, left_over: 0 }
+        Ended {
+            capture: self.files.counters().clone(),
+            table: self.table.counters(),
+            exporters,
+            left_over: 0,
+            shed: ShedCounts::default(),
+        }
     }
 }
 

@@ -14,12 +14,13 @@ use pidflow_expression::Expression;
 use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord};
 
 use super::figures::Figures;
-use super::live::Moment;
+use super::moment::Moment;
 use super::source::{FactSource, Inbox, PacketSource};
 use super::{DescribeProcess, Live, LiveParts, NOTHING_LEFT, Outlet, PipelineObserver, ReportUsage, Sources};
 use crate::capture::{ConnectFilter, PacketBatch, SeenUntil};
 use crate::ledger::{Amount, Ledger};
 use crate::probes::KernelCounts;
+use crate::shedding::{Keeper, Limits};
 use crate::signals::Stop;
 use pidflow_capture::{BatchCounts, CaptureCounters, Interface};
 
@@ -150,6 +151,7 @@ fn bench(max_waiting: usize) -> Bench {
         outlet: Outlet::new(Arc::new(exporters)).with_observer(Box::new(seen.clone())),
         max_waiting,
         drain_timeout: Duration::from_secs(1),
+        keeper: Keeper::new(Limits { cpu: None, memory: u64::MAX }, Arc::default()),
     });
     let start = Moment::now();
     Bench { live, seen, facts, flows, open, gone, start, named: false, now_ns: 0, ahead_ns: 0 }

@@ -55,6 +55,7 @@ pub(crate) use surroundings::{Limit, Surroundings};
 use crate::clock::engine_ns;
 use crate::host_files;
 use crate::privacy::Privacy;
+use crate::shedding::Shedding;
 use losses::Losses;
 use ring::Ring;
 use sampler::{Request, Sampler};
@@ -89,6 +90,8 @@ pub(crate) struct ProbeOptions {
     pub(crate) pod_logs: PathBuf,
     /// What is kept of personal data.
     pub(crate) privacy: Arc<Privacy>,
+    /// Whether the usage of processes is left out.
+    pub(crate) shedding: Arc<Shedding>,
 }
 
 impl ProbeOptions {
@@ -100,6 +103,7 @@ impl ProbeOptions {
             interval: Duration::from_secs(1),
             pod_logs: PathBuf::new(),
             privacy,
+            shedding: Arc::default(),
         }
     }
 }
@@ -193,7 +197,8 @@ pub(crate) fn start(options: &ProbeOptions) -> Result<Probes> {
     // Without eBPF, every process number comes from this /proc, so it can be looked up there.
     let looks_up = polls || surroundings.proc_is_hosts();
     let host_root = surroundings.host_root();
-    Sampler { interval, polls, looks_up, host_root, pod_logs, privacy, incoming, out, counts: Arc::clone(&counts) }
+    let (shedding, sampled) = (Arc::clone(&options.shedding), Arc::clone(&counts));
+    Sampler { interval, polls, looks_up, host_root, pod_logs, privacy, incoming, out, counts: sampled, shedding }
         .spawn()?;
     let losses = Losses::new(Instant::now(), engine_ns());
     Ok(Probes { ring, requests, facts, reports, attached, refused_requests: 0, sampler: counts, losses, _delay: delay })

@@ -22,6 +22,7 @@ use super::{procfs_read, snapshot, sockets};
 use crate::clock::{engine_clock, engine_ns};
 use crate::privacy::Privacy;
 use crate::privileges::Role;
+use crate::shedding::Shedding;
 use crate::threads;
 
 /// What the pipeline asks for.
@@ -67,6 +68,8 @@ pub(crate) struct Sampler {
     pub(crate) incoming: Receiver<Request>,
     pub(crate) out: Sender<Vec<Fact>>,
     pub(crate) counts: Arc<SamplerCounts>,
+    /// Whether the usage of processes is left out.
+    pub(crate) shedding: Arc<Shedding>,
 }
 
 impl Sampler {
@@ -192,6 +195,7 @@ impl SamplerState {
             Request::Describe(_) if !sampler.looks_up => {}
             Request::Describe(id) => sampler.counts.given_up(self.descriptions.ask(id)),
             Request::Watch(id, netns) => self.watch(id, netns, sampler.looks_up, facts),
+            Request::Sample(_) if sampler.shedding.level().sheds_usage() => sampler.shedding.left_out_samples(1),
             Request::Sample(id) if self.between.is_due(id, Instant::now()) => {
                 facts.extend(procfs_read::quick_sample(id).map(|sample| Fact::Sampled { id, sample }));
             }
@@ -240,7 +244,10 @@ impl SamplerState {
         } else {
             self.describe_again();
         }
-        self.sample(facts);
+        match sampler.shedding.level().sheds_usage() {
+            true => sampler.shedding.left_out_samples(self.watched.len().min(MAX_SAMPLES_PER_ROUND)),
+            false => self.sample(facts),
+        }
     }
 
     /// Without eBPF nothing is requested: every process with a socket is sampled.
@@ -304,6 +311,7 @@ mod tests {
             incoming,
             out,
             counts: Arc::default(),
+            shedding: Arc::default(),
         });
         state.watched = (1..=watched).map(|pid| process_id(pid as i32, 1)).collect();
         state

@@ -10,6 +10,7 @@ use crate::collect::{CollectFigures, GlueFigures};
 use crate::host::HostFigures;
 use crate::ledger::Ledger;
 use crate::metrics::talk::ShownTraffic;
+use crate::shedding::ShedCounts;
 
 /// Counters under a label.
 pub(crate) type Labelled = Vec<(String, u64)>;
@@ -117,6 +118,8 @@ pub(crate) struct Status {
     pub(crate) collect: Option<CollectFigures>,
     /// Of its records that are put together; none: they are not.
     pub(crate) glue: Option<GlueFigures>,
+    /// What is left out to stay within the budget.
+    pub(crate) shed: ShedCounts,
     /// Everything that was lost, by stage and reason, since the start.
     pub(crate) losses: Vec<Loss>,
     /// Why the agent is not ready, one line each; empty: it is ready.

@@ -135,6 +135,7 @@ fn flow(n: u64) -> Flow {
         tunnel: (n % 17 == 16).then(|| Box::new(tunnel(n))),
         translation: (n % 19 == 18).then(|| Box::new(translation(n))),
         is_translation_unknown: n % 19 == 7,
+        sampling_rate: (n % 29 == 3).then_some(8),
         tcp: (protocol == Protocol::TCP && n % 7 == 1).then(|| Box::new(tcp(n))),
         packet_figures: (protocol != Protocol::TCP && n.is_multiple_of(3)).then(|| Box::new(packet_figures(n))),
         http_latency: (n % 23 == 4).then(|| Box::new(latency())),

@@ -143,6 +143,6 @@ mod tests {
         let mut out = Vec::new();
         // Together they have every member that a record can have.
         [sample::full(1)].iter().chain(&sample::records(84)).for_each(|record| put(record, 0, &mut out));
-        assert_eq!((FORMAT, crc32fast::hash(&out)), (13, 3_516_020_781));
+        assert_eq!((FORMAT, crc32fast::hash(&out)), (13, 514_341_338));
     }
 }

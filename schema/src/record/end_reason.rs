@@ -55,11 +55,13 @@ pub enum FlowEndDetail {
     ClockStep = 8,
     /// The packets of the same ends are translated to other addresses or ports from now on.
     TranslationChanged = 9,
+    /// Another share of the packets is counted from now on; the flow continues in another record.
+    SamplingChanged = 10,
 }
 
 impl FlowEndDetail {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::None,
         Self::Fin,
         Self::Rst,
@@ -70,6 +72,7 @@ impl FlowEndDetail {
         Self::Shutdown,
         Self::ClockStep,
         Self::TranslationChanged,
+        Self::SamplingChanged,
     ];
 
     /// The exported name; empty: nothing to add.
@@ -86,6 +89,7 @@ impl FlowEndDetail {
             Self::Shutdown => "shutdown",
             Self::ClockStep => "clock-step",
             Self::TranslationChanged => "translation-changed",
+            Self::SamplingChanged => "sampling-changed",
         }
     }
 }

@@ -232,6 +232,8 @@ pub struct Flow {
     pub translation: Option<Box<Translation>>,
     /// The host may have translated its addresses and ports, but the kernel's notices of that time were lost or late.
     pub is_translation_unknown: bool,
+    /// Its counters are those of one in so many packets, selected at random (see [`Flow::scale_sample`]); none: of all packets.
+    pub sampling_rate: Option<u32>,
     /// TCP: the sequence numbers show no gap between the SYN and a FIN or RST, so all packets are of one connection.
     #[serde(skip)]
     pub is_gapless: bool,
@@ -275,10 +277,22 @@ impl Flow {
             tunnel: None,
             translation: None,
             is_translation_unknown: false,
+            sampling_rate: None,
             is_gapless: false,
             tcp: None,
             packet_figures: None,
             http_latency: None,
+        }
+    }
+
+    /// Multiplies the counters by the sampling rate, so that they are estimates of all packets. To be called once.
+    pub fn scale_sample(&mut self) {
+        let Some(rate) = self.sampling_rate else { return };
+        for counters in [&mut self.forward, &mut self.reverse] {
+            let Counters { packets, octets, frame_octets, .. } = counters;
+            for count in [packets, octets, frame_octets] {
+                *count = count.saturating_mul(rate.into());
+            }
         }
     }
 

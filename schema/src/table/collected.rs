@@ -16,6 +16,14 @@ fn routing<T: Into<Value<'static>>>(r: &FlowRecord, part: fn(&Routing) -> T) -> 
     r.collected.as_deref()?.routing.as_ref().map(part).map(Into::into)
 }
 
+/// The rate of the exporter if the record came from one, otherwise of this agent.
+fn sampling_rate_mut(r: &mut FlowRecord) -> &mut Option<u32> {
+    match &mut r.collected {
+        Some(collected) => &mut collected.sampling_rate,
+        None => &mut r.flow.sampling_rate,
+    }
+}
+
 /// Their elements.
 pub(super) const COLLECTED: &[Element] = &[
     row("EXPORTER_IPV4_ADDRESS", "exporterIPv4Address", (Iana, 130), T::Ipv4Address, |r| v4(r.collected.as_deref()?.exporter)).writes(|r, v| set(v.address(), |n| collected_mut(r).exporter = n))
@@ -27,9 +35,9 @@ pub(super) const COLLECTED: &[Element] = &[
     row("OBSERVATION_DOMAIN_ID", "observationDomainId", (Iana, 149), T::Unsigned32, |r| r.collected.as_deref().map(|c| c.domain.into())).writes(|r, v| set(v.number(), |n| collected_mut(r).domain = n))
         .group(Group::Collected).identifier().otel("pidflow.exporter.domain")
         .doc("Observation domain of that exporter (IPFIX), its source id (NetFlow v9), engine type x 256 + engine id (NetFlow v5), or sub-agent (sFlow)."),
-    row("SAMPLING_RATE", "appliedSamplingRate", (Pidflow, 157), T::Unsigned32, |r| r.collected.as_deref()?.sampling_rate.map(Into::into)).writes(|r, v| set(v.number(), |n| collected_mut(r).sampling_rate = Some(n).filter(|n| *n > 0)))
-        .group(Group::Collected).otel("pidflow.flow.sampling.rate")
-        .doc("The record's counters have been multiplied by this, because the exporter counts one in so many packets; absent (0 in IPFIX) if the exporter did not report a rate. Receivers must not multiply again."),
+    row("SAMPLING_RATE", "appliedSamplingRate", (Pidflow, 157), T::Unsigned32, |r| r.sampling_rate().map(Into::into)).writes(|r, v| set(v.number(), |n| *sampling_rate_mut(r) = Some(n).filter(|n| *n > 0)))
+        .group(Group::Sampled).otel("pidflow.flow.sampling.rate")
+        .doc("The record's counters have been multiplied by this, because one in so many packets was counted: by the exporter of a collected record, or by this agent, to stay within its budget (uniform probabilistic sampling, RFC 5475 section 5.2.2.1). Absent if all were counted or it is not known. Receivers must not multiply again."),
     row("OTHER_ELEMENTS", "otherElements", (Pidflow, 158), T::String, |r| text(&r.collected.as_deref()?.others)).writes(|r, v| set(v.shared_text(), |n| collected_mut(r).others = n))
         .group(Group::OtherElements).v9_text(64).otel("pidflow.exporter.elements")
         .doc("What the exporter sent of elements that have no other place in the record, as ID=octets or PEN.ID=octets in hexadecimal digits, separated by blanks; without elements whose octets are all 0; at most 512 characters."),

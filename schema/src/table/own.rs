@@ -134,7 +134,7 @@ pub(super) const DESTINATION: &[Element] = &end!(
 pub(super) const FLOW: &[Element] = &[
     row("FLOW_END_DETAIL", "flowEndDetail", (Pidflow, 1), T::String, |r| not_empty(r.flow.end_detail.name()).map(Value::text)).writes(|r, v| set(v.named(&FlowEndDetail::ALL, FlowEndDetail::name), |n| r.flow.end_detail = n))
         .otel("pidflow.flow.end_detail")
-        .doc("More precise than FLOW_END_REASON: fin, rst, new-connection, socket-changed, connect-failed, clock-step, translation-changed, end-of-capture, shutdown."),
+        .doc("More precise than FLOW_END_REASON: fin, rst, new-connection, socket-changed, connect-failed, clock-step, translation-changed, sampling-changed, end-of-capture, shutdown."),
     row("INITIATOR_BASIS", "initiatorBasis", (Pidflow, 2), T::String, |r| Some(Value::text(r.flow.initiator.name()))).writes(|r, v| set(v.named(&InitiatorBasis::ALL, InitiatorBasis::name), |n| r.flow.initiator = n))
         .otel("pidflow.flow.initiator_basis")
         .doc("How the source was determined to be the initiator: socket (the kernel reported who connected), syn, first-packet."),

@@ -131,7 +131,7 @@ fn no_file_uses_one_that_uses_it() {
 }
 
 /// The agent's modules, the lowest first: each may use those before it.
-const AGENT: [&str; 44] = [
+const AGENT: [&str; 45] = [
     "allocated",
     "sample",
     "allocator",
@@ -148,6 +148,7 @@ const AGENT: [&str; 44] = [
     "privacy",
     "privileges",
     "threads",
+    "shedding",
     "capture",
     "pod_owner",
     "probes",

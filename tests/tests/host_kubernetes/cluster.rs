@@ -11,7 +11,7 @@ use crate::run::{Run, now, pod, replica_set, text};
 use crate::world::{KUBELET, NODES, PODS, REPLICA_SETS, SERVICES, SLICES};
 
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
-const CLUSTER: [&str; 3] = ["--kubernetes-cluster", "--probes", "poll"];
+const CLUSTER: [&str; 5] = ["--kubernetes-cluster", "--probes", "poll", "--memory-budget", "1GiB"];
 
 #[test]
 fn a_remote_end_has_pod_namespace_owner_and_node_or_its_service() {

@@ -123,6 +123,15 @@ impl Decoder {
         Self { rules, picker, looks_closer, ..Self::default() }
     }
 
+    /// Whether payloads are picked from now on, if the rules say that they are.
+    pub fn read_payloads(&mut self, reads: bool) {
+        if reads == self.picker.is_some() || self.rules.payloads != PayloadRule::Pick {
+            return;
+        }
+        self.picker = reads.then(|| Box::new(Picker::new()));
+        self.looks_closer = reads || self.rules.tcp == TcpRule::Measure;
+    }
+
     /// Decodes one frame of a link of type `link`.
     ///
     /// # Errors

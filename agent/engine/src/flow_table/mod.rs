@@ -28,9 +28,11 @@ mod owners;
 mod paths;
 mod prefetch;
 mod records;
+mod sampling;
 mod sent;
 mod side;
 mod slab;
+mod span;
 mod state;
 mod tcp;
 #[cfg(test)]
@@ -64,6 +66,7 @@ use known_interfaces::KnownInterfaces;
 use lists::Lists;
 pub use paths::Observation;
 use paths::Paths;
+use sampling::Sampling;
 use side::Side;
 use slab::{Age, List, Slab};
 use state::State;
@@ -106,6 +109,7 @@ pub struct FlowTable {
     figures: Figures,
     /// Not 0: each packet is measured. A number, so that one test of this and of the packet's own numbers suffices.
     measures: u16,
+    sampling: Sampling,
     counters: FlowTableCounters,
 }
 
@@ -138,6 +142,7 @@ impl FlowTable {
             healths: Healths::for_flows(config.max_flows),
             figures: Figures::default(),
             measures: u16::from(config.packets == PacketRule::Measure),
+            sampling: Sampling::default(),
             counters: FlowTableCounters::default(),
         }
     }
@@ -225,6 +230,7 @@ impl FlowTable {
         let active_ns = self.config.active_timeout_ns.unwrap_or(u64::MAX);
         !entry.is_of_other_clock(shift, packet.time_ns, self.clock.tolerance_ns())
             && !entry.begins_record(packet.time_ns, active_ns)
+            && !self.sampling.changed_between(entry.last_ns, packet.time_ns)
             && self.ended_before(entry, from, packet).is_none()
     }
 
@@ -238,6 +244,10 @@ impl FlowTable {
         if let Some((reason, detail)) = self.ended_before(self.slab.get(slot), from, packet) {
             self.end(slot, reason, detail, out);
             return false;
+        }
+        if self.sampling.changed_between(self.slab.get(slot).last_ns, packet.time_ns) {
+            self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::SamplingChanged, out);
+            self.go_on_in_record(slot, packet.time_ns);
         }
         if let Some(active_ns) = self.config.active_timeout_ns
             && self.slab.get(slot).begins_record(packet.time_ns, active_ns)

@@ -21,6 +21,7 @@ impl FlowTable {
             flow.tcp = self.healths.take(slot, entry, now_ns, reason);
             flow.packet_figures = self.figures.take(slot, entry.initiator());
             self.translations.describe(entry, &mut flow);
+            flow.sampling_rate = self.sampling.rate_at(entry.last_ns);
             self.counters.count_record(&flow);
             out.push(flow);
         }
@@ -44,10 +45,18 @@ impl FlowTable {
         if entry.state.is_open() {
             self.relist(slot);
         }
+        self.go_on_in_record(slot, now_ns);
+    }
+
+    /// Begins another record of a flow whose next packet comes at `now_ns`, in the packets' own time.
+    #[cold]
+    pub(super) fn go_on_in_record(&mut self, slot: u32, now_ns: u64) {
         if self.config.active_timeout_ns.is_some() {
             self.begin_record(slot, now_ns);
         } else {
-            self.slab.get_mut(slot).begin_record();
+            let entry = self.slab.get_mut(slot);
+            entry.begin_record();
+            entry.first_ns = now_ns;
         }
     }
 
@@ -73,7 +82,7 @@ impl FlowTable {
         let mut watches = self.watches.take_watched();
         let mut healths = self.healths.take_all();
         let mut figures = std::mem::take(&mut self.figures);
-        let Self { interfaces, no_interface, counters, clock, config, translations, .. } = self;
+        let Self { interfaces, no_interface, counters, clock, config, translations, sampling, .. } = self;
         // No packet can confirm a jump ahead any more, so the last packets' times are accepted.
         let idle_ns = config.idle_timeout_ns.filter(|_| clock.last_ns() > clock.now_ns());
         let is_idle = move |e: &Entry| idle_ns.is_some_and(|idle| clock.last_ns().saturating_sub(e.seen_ns()) >= idle);
@@ -89,6 +98,7 @@ impl FlowTable {
             flow.tcp = healths.take(slot, &entry, entry.last_ns, reason);
             flow.packet_figures = figures.take(slot, entry.initiator());
             translations.describe(&entry, &mut flow);
+            flow.sampling_rate = sampling.rate_at(entry.last_ns);
             counters.count_record(&flow);
             flow
         });

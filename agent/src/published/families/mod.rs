@@ -1,5 +1,6 @@
 //! All metric families of `/metrics`, generated from the status.
 
+mod budget;
 mod collect;
 mod columns;
 mod host;
@@ -30,6 +31,7 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
     all.extend(waiting(s));
     all.extend(health(s));
     all.extend(own_state(s));
+    all.extend(budget::families(&s.shed));
     all.extend(s.host.iter().flat_map(|figures| host::families(figures)));
     all.extend(s.collect.iter().flat_map(collect::families));
     all.extend(s.glue.iter().flat_map(collect::of_glue));

@@ -147,7 +147,8 @@ impl FlowTable {
     /// Reads the header and the payload of a packet that `from` sent, as far as its decoder picked them, and measures the packet.
     #[inline(never)]
     pub(super) fn look_closer(&mut self, slot: u32, from: KeySide, packet: &Packet) {
-        if packet.segment != 0 {
+        let is_sampled = self.is_sampled(packet.time_ns);
+        if packet.segment != 0 && !is_sampled {
             let entry = self.slab.get_mut(slot);
             entry.set_measured();
             self.healths.see(slot, (from, entry.client()), packet);
@@ -155,7 +156,7 @@ impl FlowTable {
         if packet.payload != 0 {
             self.read_payload(slot, from, packet);
         }
-        if self.config.packets == PacketRule::Measure {
+        if self.config.packets == PacketRule::Measure && !is_sampled {
             self.figures.see(slot, from, packet);
         }
     }

@@ -10,6 +10,7 @@ mod flood;
 mod interfaces;
 mod namespaces;
 mod paths;
+mod sampling;
 mod time;
 mod traffic;
 mod translations;
