@@ -209,6 +209,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-tls-
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-tls-key -d 'PEM file with its private key' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-tls-client-ca -d 'PEM file with the authorities of exporters; with it, exporters need a certificate of one of them' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l zmq-from -d 'Receive records of nProbe or pidflow over ZeroMQ from this publisher, repeatable, such as tcp://probe:5556; with a c at its end (tcp://*:5556c), publishers connect to this address' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-state -d 'Keep templates and sequence numbers of exporters that send over UDP in files of this folder, so that a restart does not lose records and what was sent meanwhile is counted as lost' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l glue -d 'Put the records of several agents about one flow together, for which each record waits at most this long, such as 30s' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l only -d 'Keep only records for which this expression is true, such as \'process == "nginx" && dst.port == 443\'. It applies to exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r

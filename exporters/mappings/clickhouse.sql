@@ -309,6 +309,7 @@ CREATE TABLE IF NOT EXISTS flows
     `OBSERVATION_DOMAIN_ID` Nullable(UInt64) COMMENT 'Observation domain of that exporter (IPFIX), its source id (NetFlow v9), engine type x 256 + engine id (NetFlow v5), or sub-agent (sFlow).',
     `SAMPLING_RATE` Nullable(UInt64) COMMENT 'The record''s counters have been multiplied by this, because the exporter counts one in so many packets; absent (0 in IPFIX) if the exporter did not report a rate. Receivers must not multiply again.',
     `OTHER_ELEMENTS` LowCardinality(Nullable(String)) COMMENT 'What the exporter sent of elements that have no other place in the record, as ID=octets or PEN.ID=octets in hexadecimal digits, separated by blanks; without elements whose octets are all 0; at most 512 characters.',
+    `COLLECTOR_PATH` LowCardinality(Nullable(String)) COMMENT 'Marks of the collectors (`pidflow collect`) that passed the record on, the first one first, with commas between them; a collector does not pass on a record that has its mark already.',
     `OUTPUT_SNMP` Nullable(UInt64) COMMENT 'Index of the exporter''s interface by which the packets left; 0: unknown or none.',
     `SRC_AS` Nullable(UInt64) COMMENT 'Autonomous system of the source address, as the exporter knows it (origin or neighbour, by its configuration); 0: unknown.',
     `DST_AS` Nullable(UInt64) COMMENT 'Autonomous system of the destination address, as the exporter knows it (origin or neighbour, by its configuration); 0: unknown.',

@@ -260,6 +260,7 @@ own[190] = { field = ProtoField.string("pidflow.dst_k8s_zone", "DST_K8S_ZONE"), 
 own[191] = { field = ProtoField.string("pidflow.dst_k8s_endpoint_of", "DST_K8S_ENDPOINT_OF"), text = true }
 own[157] = { field = ProtoField.uint32("pidflow.sampling_rate", "SAMPLING_RATE"), text = false }
 own[158] = { field = ProtoField.string("pidflow.other_elements", "OTHER_ELEMENTS"), text = true }
+own[170] = { field = ProtoField.string("pidflow.collector_path", "COLLECTOR_PATH"), text = true }
 own[159] = { field = ProtoField.uint8("pidflow.is_glued", "IS_GLUED"), text = false }
 own[160] = { field = ProtoField.string("pidflow.src_observer", "SRC_OBSERVER"), text = true }
 own[161] = { field = ProtoField.string("pidflow.src_observer_host", "SRC_OBSERVER_HOST"), text = true }

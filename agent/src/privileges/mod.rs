@@ -62,6 +62,8 @@ pub(crate) enum Role {
     Command,
     /// In `pidflow collect`: receives from exporters.
     Collector,
+    /// In `pidflow collect`: receives from exporters, and keeps what is known of them in files.
+    Keeper,
     /// In `pidflow collect`: connects to a publisher of ZeroMQ.
     Subscriber,
     /// In `pidflow collect`: passes on their records.
@@ -100,7 +102,7 @@ const fn rights(
 }
 
 /// Every role. Threads that process untrusted input have no capabilities.
-pub(crate) const RIGHTS: [Rights; 24] = {
+pub(crate) const RIGHTS: [Rights; 25] = {
     use Capability::{
         CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN,
         CAP_SYS_PTRACE,
@@ -132,6 +134,7 @@ pub(crate) const RIGHTS: [Rights; 24] = {
         // The command may belong to another user, who called sudo.
         rights(Role::Command, "command, signals (run -- COMMAND)", &[CAP_KILL], Calls::Usual, Files::System),
         rights(Role::Collector, "collect PORT (collect)", &[], Calls::Answering, Files::System),
+        rights(Role::Keeper, "collect PORT (collect --collect-state)", &[], Calls::Answering, Files::Outputs),
         rights(Role::Subscriber, "collect PORT (collect --zmq-from)", &[], Calls::Usual, Files::System),
         rights(Role::Collecting, "pidflow (collect)", &[], Calls::Answering, Files::System),
         // Captures may belong to another user.
@@ -267,7 +270,7 @@ fn unreadable() -> rustix::io::Result<()> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 24] = [
+    const ROLES: [Role; 25] = [
         Role::Pipeline,
         Role::Sampler,
         Role::Host,
@@ -287,6 +290,7 @@ mod tests {
         Role::View,
         Role::Command,
         Role::Collector,
+        Role::Keeper,
         Role::Subscriber,
         Role::Collecting,
         Role::Inputs,
