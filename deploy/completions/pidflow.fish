@@ -229,6 +229,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-tls-
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-tls-key -d 'PEM file with its private key' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-tls-client-ca -d 'PEM file with the authorities of exporters; with it, exporters need a certificate of one of them' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l zmq-from -d 'Receive records of nProbe or pidflow over ZeroMQ from this publisher, repeatable, such as tcp://probe:5556; with a c at its end (tcp://*:5556c), publishers connect to this address' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l collect-state -d 'Keep templates and sequence numbers of exporters that send over UDP in files of this folder, so that a restart does not lose records and what was sent meanwhile is counted as lost' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l glue -d 'Put the records of several agents about one flow together, for which each record waits at most this long, such as 30s' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l geoip-city -d 'Database of countries and cities in MaxMind\'s format, such as GeoLite2-City.mmdb; read again when it is replaced' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l geoip-asn -d 'Database of autonomous systems in MaxMind\'s format, such as GeoLite2-ASN.mmdb; read again when it is replaced' -r

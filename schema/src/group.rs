@@ -159,6 +159,8 @@ pub enum Group {
     TrafficDirection,
     /// It sent elements that have no other place in the record.
     OtherElements,
+    /// It passed a collector.
+    CollectorPath,
     /// IP headers of packets state more bytes than their frames had.
     BeyondFrame,
     /// A request to a database or broker was seen.
@@ -181,6 +183,12 @@ pub enum Group {
     ReverseOctets,
     /// The bytes of whole frames from destination to source are known.
     ReverseFrameOctets,
+    /// The TCP flags of a direction are known.
+    TcpFlags,
+    /// The TCP flags of the source are known.
+    ForwardTcpFlags,
+    /// The TCP flags of the destination are known.
+    ReverseTcpFlags,
 }
 
 impl Group {
@@ -195,6 +203,9 @@ impl Group {
                 | Self::ReversePackets
                 | Self::ReverseOctets
                 | Self::ReverseFrameOctets
+                | Self::TcpFlags
+                | Self::ForwardTcpFlags
+                | Self::ReverseTcpFlags
         )
     }
 
@@ -344,6 +355,9 @@ const fn counted(forward: &Counters, reverse: &Counters) -> GroupSet {
         .with(Group::ReversePackets, reverse.known_packets().is_some())
         .with(Group::ReverseOctets, reverse.known_octets().is_some())
         .with(Group::ReverseFrameOctets, reverse.known_frame_octets().is_some())
+        .with(Group::TcpFlags, forward.known_tcp_flags().is_some() || reverse.known_tcp_flags().is_some())
+        .with(Group::ForwardTcpFlags, forward.known_tcp_flags().is_some())
+        .with(Group::ReverseTcpFlags, reverse.known_tcp_flags().is_some())
 }
 
 fn with_collected(set: GroupSet, collected: &Collected) -> GroupSet {
@@ -354,6 +368,7 @@ fn with_collected(set: GroupSet, collected: &Collected) -> GroupSet {
         .with(Group::SourceSystem, collected.routing.is_some())
         .with(Group::DestinationSystem, collected.routing.is_some())
         .with(Group::OtherElements, !collected.others.is_empty())
+        .with(Group::CollectorPath, !collected.path.is_empty())
 }
 
 fn with_tcp(set: GroupSet, tcp: &TcpHealth) -> GroupSet {

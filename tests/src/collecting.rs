@@ -84,11 +84,13 @@ impl Collector {
         Ok(metric(&self.metrics()?, &name).unwrap_or(0))
     }
 
-    /// Ends it as an operator does, and waits until it has ended.
-    pub fn stop(mut self) -> Result<()> {
+    /// Ends it as an operator does, waits until it has ended, and returns its log, with the summary.
+    pub fn stop(mut self) -> Result<String> {
         self.process.signal(libc::SIGTERM)?;
         self.process.wait(Duration::from_secs(20))?;
-        Ok(())
+        // The log is read by another thread.
+        std::thread::sleep(Duration::from_millis(200));
+        Ok(self.log())
     }
 
     /// Ends it at once.

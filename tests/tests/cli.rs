@@ -185,6 +185,7 @@ fn check_and_collect_refuse_the_same() {
         ("[collect]\nipfix-tcp = [\n  \"127.0.0.1:0\",\n  \"192.0.2.1:4739\"\n]\n", "c.toml:4: ", "192.0.2.1:4739"),
         ("[collect]\n\nzmq-from = [\"tcp://192.0.2.1:5556c\"]\n", "c.toml:3: ", "192.0.2.1:5556"),
         ("[collect]\nzmq-from = [\"probe:5556\"]\n", "c.toml:2: ", "tcp://HOST:PORT"),
+        ("[collect]\nnetflow = [\"127.0.0.1:0\"]\nstate = \"/dev/null\"\n", "c.toml:3: ", "/dev/null"),
         ("[collect]\nipfix-tls = [\"127.0.0.1:0\"]\n", "c.toml:2: ", "--collect-tls-cert"),
         (
             "[collect]\nipfix-tls = [\"127.0.0.1:0\"]\ntls-cert = \"/nowhere\"\ntls-key = \"/nowhere\"\n",

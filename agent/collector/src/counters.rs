@@ -100,6 +100,8 @@ events! {
     BadPeer = "bad-peer",
     /// Connections over TLS that were closed: no handshake in time, or no certificate of the clients' authority.
     TlsRefused = "tls-refused",
+    /// Records that this collector has passed on before, or too many others.
+    Looped = "looped",
     /// Keys of JSON that are no names or numbers of elements, and were left out.
     UnknownKey = "unknown-key",
     /// Values that do not fit their element, and were left out.

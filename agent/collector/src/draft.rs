@@ -113,7 +113,8 @@ impl<'a> Draft<'a> {
     /// Adds flags of TCP of the direction of the record. The upper bits are not flags that a record has (RFC 9293 section 3.1: data
     /// offset, reserved).
     pub(crate) const fn put_flags(&mut self, flags: u64) {
-        self.record.flow.forward.tcp_flags |= flags as u8;
+        let forward = &mut self.record.flow.forward;
+        forward.set_tcp_flags(forward.tcp_flags | flags as u8);
     }
 
     /// Notes a zero that is written if the record has other elements of its group.
@@ -136,7 +137,9 @@ impl<'a> Draft<'a> {
         let flow = &mut self.record.flow;
         match action {
             Action::TcpFlags => number.map(|n| self.put_flags(n)).is_some(),
-            Action::ReverseTcpFlags => number.map(|n| flow.reverse.tcp_flags |= n as u8).is_some(),
+            Action::ReverseTcpFlags => {
+                number.map(|n| flow.reverse.set_tcp_flags(flow.reverse.tcp_flags | n as u8)).is_some()
+            }
             Action::IcmpType => number.map(|n| self.icmp[0] = Some(n as u8)).is_some(),
             Action::IcmpCode => number.map(|n| self.icmp[1] = Some(n as u8)).is_some(),
             Action::Time(time) => self.put_time(time, octets, header),

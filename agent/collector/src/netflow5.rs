@@ -98,7 +98,8 @@ impl<'a> Message<'a> {
         let times = [record.u32()?, record.u32()?].map(|uptime| self.header.time_of_uptime(uptime).unwrap_or(0));
         (flow.source_port, flow.destination_port) = (record.u16()?, record.u16()?);
         let [_, tcp_flags, protocol, tos] = record.array()?;
-        (flow.forward.tcp_flags, flow.protocol, flow.ip_class_of_service) = (tcp_flags, protocol, tos);
+        flow.forward.set_tcp_flags(tcp_flags);
+        (flow.protocol, flow.ip_class_of_service) = (protocol, tos);
         let (source_as, destination_as) = (record.u16()?.into(), record.u16()?.into());
         let [source_prefix, destination_prefix] = record.array()?;
         let routing =

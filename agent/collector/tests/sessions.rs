@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use common::{FLOW, NOW_NS, exporter, flow, ipfix, longs, netflow9, set, take, take_from, template, words};
 use pidflow_collector::{Collector, Event, Limits, Protocol, Settings};
-use pidflow_schema::{Attribution, FlowEndReason, FlowRecord};
+use pidflow_schema::{Attribution, FlowEndReason, FlowRecord, by_name};
 
 fn any() -> Collector {
     Collector::new(Settings::default())
@@ -16,6 +16,22 @@ fn any() -> Collector {
 
 fn packets(records: &[FlowRecord]) -> Vec<u64> {
     records.iter().map(|r| r.flow.forward.packets).collect()
+}
+
+#[test]
+fn flags_of_tcp_that_an_exporter_does_not_send_are_absent() {
+    let mut collector = any();
+    let with_flags = [FLOW.as_slice(), &[6, 1]].concat();
+    let data = [flow(1), vec![0x12]].concat();
+    let sets =
+        [set(2, &template(256, &FLOW)), set(2, &template(257, &with_flags)), set(256, &flow(1)), set(257, &data)];
+    let came = take(&mut collector, &ipfix(0, 1, &sets));
+    let flags = |record: &FlowRecord| {
+        ["TCP_FLAGS", "CLIENT_TCP_FLAGS", "SERVER_TCP_FLAGS"]
+            .map(|name| (by_name(name).unwrap().read)(record).and_then(|v| v.number::<u8>()))
+    };
+    assert_eq!(flags(&came[0]), [None; 3]);
+    assert_eq!(flags(&came[1]), [Some(0x12), Some(0x12), None]);
 }
 
 #[test]
@@ -188,7 +204,7 @@ fn netflow_v5_has_sampling_routing_and_types_of_icmp() {
     assert_eq!((flow.forward.known_packets(), flow.forward.known_octets()), (Some(500), Some(50_000)));
     let unknown = ["OUT_PKTS", "OUT_BYTES", "IN_FRAME_BYTES", "OUT_FRAME_BYTES"];
     for name in unknown {
-        assert_eq!((pidflow_schema::by_name(name).unwrap().read)(&came[0]), None, "{name} is not in the protocol");
+        assert_eq!((by_name(name).unwrap().read)(&came[0]), None, "{name} is not in the protocol");
     }
     assert_eq!((NOW_NS - flow.first_ns, NOW_NS - flow.last_ns), (10_000_000_000, 1_000_000_000));
     assert_eq!(flow.end_reason, FlowEndReason::EndOfFlow);

@@ -94,7 +94,7 @@ fn numbers_of_nprobe_are_read_with_its_units() {
     assert_eq!(record.flow.first_ns, 1_767_225_600_000_000_000);
     assert_eq!(record.flow.last_ns, 1_767_225_660_000_000_000);
     assert_eq!((record.flow.forward.known_octets(), record.flow.reverse.known_packets()), (Some(1500), Some(7)));
-    assert_eq!(record.flow.forward.tcp_flags, 27);
+    assert_eq!((record.flow.forward.known_tcp_flags(), record.flow.reverse.known_tcp_flags()), (Some(27), None));
     let client = record.source.process.as_ref().unwrap();
     assert_eq!((client.pid, &*client.name), (4242, "curl"));
     assert!(record.destination.process.is_none(), "zeros are no process");

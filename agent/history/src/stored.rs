@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use pidflow_schema::{ELEMENTS, Element, FlowRecord, Handshake, Process, Value};
+use pidflow_schema::{ELEMENTS, Element, FlowRecord, Group, Handshake, Process, UnknownCounters, Value};
 use serde_json::{Map, Value as Json};
 
 use crate::blank::{BLANK_VALUES, blank};
@@ -12,6 +12,8 @@ use crate::value;
 
 /// The two times of the handshake, whose elements are rounded.
 pub(crate) const HANDSHAKE: &str = "HANDSHAKE_MICROSECONDS";
+/// Marks, in the key of a detail, an element that is not known although a record that does not store it has it.
+const ABSENT: u16 = 1 << 15;
 /// Marks it in the key of a detail.
 const HANDSHAKE_KEY: u16 = u16::MAX;
 
@@ -29,6 +31,21 @@ impl Stored {
     /// The value, if it must be stored.
     fn read<'a>(&self, record: &'a FlowRecord) -> Option<Value<'a>> {
         (self.element.read)(record).filter(|value| self.blank.as_ref() != Some(value))
+    }
+
+    /// Whether it is not known, and this must be stored: TCP flags that an exporter does not send.
+    fn is_absent(&self, record: &FlowRecord) -> bool {
+        self.element.group.is_counter() && self.blank.is_some() && (self.element.read)(record).is_none()
+    }
+
+    /// Notes that it is not known.
+    fn forget(&self, record: &mut FlowRecord) {
+        let direction = match self.element.group {
+            Group::ForwardTcpFlags => &mut record.flow.forward,
+            Group::ReverseTcpFlags => &mut record.flow.reverse,
+            _ => return,
+        };
+        direction.unknown = direction.unknown.union(UnknownCounters::TCP_FLAGS);
     }
 }
 
@@ -70,7 +87,10 @@ pub(crate) fn process(elements: &str) -> Option<Arc<Process>> {
 fn write_all(record: &mut FlowRecord, elements: &str, facets: fn(Facet) -> bool) -> Option<()> {
     let elements: Map<String, Json> = serde_json::from_str(elements).ok()?;
     for s in stored(facets) {
-        if let Some(json) = elements.get(s.element.name) {
+        let Some(json) = elements.get(s.element.name) else { continue };
+        if json.is_null() {
+            s.forget(record);
+        } else {
             value::write(record, s.element, json).then_some(())?;
         }
     }
@@ -92,6 +112,9 @@ impl Shape {
         self.key.clear();
         self.numbers.clear();
         for s in stored(is_of_detail) {
+            if s.is_absent(record) {
+                self.key.extend_from_slice(&(s.index | ABSENT).to_le_bytes());
+            }
             let Some(value) = s.read(record) else { continue };
             self.key.extend_from_slice(&s.index.to_le_bytes());
             match (s.facet, &value) {
@@ -128,6 +151,9 @@ pub(crate) fn detail(record: &FlowRecord) -> (String, String) {
     let mut elements = Map::new();
     let mut names = Vec::new();
     for s in stored(is_of_detail) {
+        if s.is_absent(record) {
+            elements.insert(s.element.name.to_owned(), Json::Null);
+        }
         let Some(value) = s.read(record) else { continue };
         if s.facet == Facet::Number {
             names.push(Json::from(s.element.name));

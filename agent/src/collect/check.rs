@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use super::entrance::Entrance;
 use super::port::Port;
-use super::{addresses, tls};
+use super::{addresses, keeper, tls};
 use crate::config::CollectOptions;
 use crate::config::values::Listen;
 
@@ -30,6 +30,8 @@ pub(crate) fn check(options: &CollectOptions) -> Result<(), Unusable> {
     let CollectOptions { netflow, sflow, ipfix_tcp, json_tcp, ipfix_tls, zmq_from, .. } = options;
     let wrong_tls = |error| Unusable { key: "ipfix-tls", address: String::new(), error };
     tls::read(options).map_err(wrong_tls)?;
+    let wrong_state = |error| Unusable { key: "state", address: String::new(), error };
+    options.state.as_deref().map_or(Ok(()), keeper::check).map_err(wrong_state)?;
     let publishers: Vec<_> = zmq_from.iter().filter(|from| from.listens).map(|from| from.address.clone()).collect();
     let mut open = Vec::new();
     for (key, list) in [("netflow", netflow), ("sflow", sflow)] {

@@ -11,6 +11,8 @@ use pidflow_collector::{Collector, Event, Settings};
 use pidflow_schema::FlowRecord;
 
 use super::figures::{CollectFigures, Shared};
+use super::hops::Hops;
+use super::keeper::Keeper;
 use crate::clock::wall_ns;
 
 /// So many records are passed on at once, if more messages have already arrived.
@@ -38,7 +40,10 @@ pub(super) struct Decoding {
     /// None: the thread has ended.
     outcomes: Option<Outcomes>,
     records: Vec<FlowRecord>,
+    hops: Hops,
     messages: u32,
+    /// None: what is known of exporters is forgotten at the end.
+    keeper: Option<Keeper>,
     looked: Instant,
     /// When the request to end was seen.
     ending: Option<Instant>,
@@ -47,17 +52,46 @@ pub(super) struct Decoding {
 }
 
 impl Decoding {
-    pub(super) fn new(settings: Settings, shared: Arc<Shared>, outcomes: Outcomes) -> Self {
+    pub(super) fn new(settings: Settings, shared: Arc<Shared>, outcomes: Outcomes, hops: Hops) -> Self {
         Self {
             collector: Collector::new(settings),
             shared,
             outcomes: Some(outcomes),
             records: Vec::new(),
+            hops,
             messages: 0,
+            keeper: None,
             looked: Instant::now(),
             ending: None,
             logged: None,
         }
+    }
+
+    /// Takes up what was kept before a restart, and keeps it from now on.
+    pub(super) fn kept_by(mut self, keeper: Keeper) -> Self {
+        let file = keeper.file().display();
+        let restored = keeper
+            .read()
+            .and_then(|state| Ok(state.map(|state| self.collector.restore(&state, wall_ns())).transpose()?));
+        match restored {
+            Ok(Some(sessions)) => tracing::info!("took up {sessions} exporters of {file}"),
+            Ok(None) => {}
+            Err(e) => tracing::warn!("{file} is not used: {e:#}; templates are learnt again"),
+        }
+        Self { keeper: Some(keeper), ..self }
+    }
+
+    /// Keeps what is known of exporters, if it is due or this is the end.
+    fn keep(&mut self, is_end: bool) {
+        let Some(mut keeper) = self.keeper.take() else { return };
+        if is_end {
+            keeper.write(&self.collector.save());
+        } else if keeper.is_due() {
+            // What is kept as received has been passed on.
+            self.pass_on();
+            keeper.take(self.collector.save());
+        }
+        self.keeper = Some(keeper);
     }
 
     /// Decodes a message. True: it is time for [`Self::look`].
@@ -95,6 +129,14 @@ impl Decoding {
     /// Passes on the records. Waits while the pipeline is busy; then messages wait in the kernel, which counts datagrams that
     /// it drops.
     pub(super) fn pass_on(&mut self) {
+        let Self { collector, hops, records, .. } = self;
+        records.retain_mut(|record| {
+            let passes = hops.pass(record);
+            if !passes {
+                collector.note(Event::Looped);
+            }
+            passes
+        });
         if let Some(outcomes) = self.outcomes.as_ref().filter(|_| !self.records.is_empty()) {
             // The pipeline takes records until this thread has ended; without it nobody could.
             let _ = outcomes.sender.send(std::mem::take(&mut self.records));
@@ -107,6 +149,7 @@ impl Decoding {
             self.looked = Instant::now();
             self.collector.expire(wall_ns());
             self.tell(kernel_drops);
+            self.keep(false);
         }
     }
 
@@ -124,6 +167,7 @@ impl Decoding {
     pub(super) fn end(&mut self, kernel_drops: u64) {
         self.pass_on();
         self.tell(kernel_drops);
+        self.keep(true);
         self.outcomes = None;
     }
 

@@ -7,6 +7,8 @@ mod decoding;
 mod entrance;
 mod figures;
 mod gluing;
+mod hops;
+mod keeper;
 mod port;
 mod receive;
 mod streams;
@@ -14,6 +16,7 @@ mod tls;
 mod wire;
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -30,6 +33,8 @@ use connection::Kind;
 use decoding::{Decoding, Outcomes};
 use entrance::Entrance;
 use figures::Shared;
+use hops::Hops;
+use keeper::Keeper;
 use port::Port;
 use receive::Receiving;
 use rustls::ServerConfig;
@@ -50,6 +55,8 @@ pub(crate) struct Ports {
     datagrams: Vec<Port>,
     streams: Vec<Streams>,
     certificates: Option<Watched<ServerConfig>>,
+    /// Where what is known of exporters over UDP is kept.
+    state: Option<PathBuf>,
 }
 
 /// Reads certificates again that have changed.
@@ -74,7 +81,9 @@ impl Ports {
             streams.push(Streams { entrance: entrance?, kind: Kind::Zmq, tls: None });
         }
         let datagrams = addresses(&options.datagrams())?.into_iter().map(Port::open).collect::<Result<Vec<_>>>()?;
-        let all = Self { datagrams, streams, certificates };
+        let state = options.state.as_deref().map(Path::to_owned);
+        state.as_deref().map(keeper::make).transpose()?;
+        let all = Self { datagrams, streams, certificates, state };
         ensure!(
             all.count() > 0,
             "no address to receive from exporters; give one, such as --netflow 0.0.0.0:2055 or --sflow 0.0.0.0:6343"
@@ -98,23 +107,34 @@ impl Ports {
         all.collect::<Vec<_>>().join(", ")
     }
 
-    /// Starts a thread for each port. The second result reads changed certificates again.
+    /// Starts a thread for each port. `observer` identifies this host. The second result reads changed certificates again.
     ///
     /// # Errors
     /// A thread cannot be started.
-    pub(crate) fn start(self, settings: Settings) -> Result<(Source, Option<Reload>)> {
+    pub(crate) fn start(self, settings: Settings, observer: &str) -> Result<(Source, Option<Reload>)> {
         let (sender, records) = bounded(WAITING_BATCHES);
         let stop = Arc::new(AtomicBool::new(false));
         let outcomes = Outcomes { sender, stop: Arc::clone(&stop) };
         let mut shared = Vec::new();
+        let hops = Hops::new(observer, &self.describe());
         let mut decoding = || {
             let figures = Arc::new(Shared::default());
             shared.push(Arc::clone(&figures));
-            Decoding::new(settings, figures, outcomes.clone())
+            Decoding::new(settings, figures, outcomes.clone(), hops.clone())
         };
         for port in self.datagrams {
-            let (name, mut receiving) = (format!("collect {}", port.number()), Receiving::new(port, decoding()));
-            threads::spawn_as(Role::Collector, &name, move || receiving.run())?;
+            let (name, mut decoding) = (format!("collect {}", port.number()), decoding());
+            let keeper = self.state.as_ref().map(|folder| Keeper::new(folder, &port.name()));
+            if let Some(keeper) = keeper {
+                decoding = decoding.kept_by(keeper);
+            }
+            let mut receiving = Receiving::new(port, decoding);
+            match &self.state {
+                Some(folder) => {
+                    threads::spawn_for(Role::Keeper, &name, folder.clone(), move || receiving.run())?;
+                }
+                None => drop(threads::spawn_as(Role::Collector, &name, move || receiving.run())?),
+            }
         }
         for port in self.streams {
             let role = if port.entrance.is_dialer() { Role::Subscriber } else { Role::Collector };

@@ -93,7 +93,8 @@ fn start(options: &Options, outputs: &Outputs, (http, ports): (http::Settings, P
     let outlet = Outlet::new(Arc::clone(&exporters)).with_places(places).with_selection(only);
     let outlet = outlet.with_observer(Box::new(observers));
     let count = ports.count().max(1);
-    let (source, certificates) = ports.start(settings(options, budget.collector_bytes() / count))?;
+    let (source, certificates) =
+        ports.start(settings(options, budget.collector_bytes() / count), &outputs.context.observer)?;
     tracing::info!("{ready}");
     let glue = options.collect.glue.map(|window| Gluing::new(window.nanoseconds(), budget.glue_bytes()));
     let collecting = Collecting::new(source, outlet, options.export.drain_timeout()).with_glue(glue);

@@ -53,11 +53,15 @@ pub(crate) struct CollectOptions {
     /// its end (tcp://*:5556c), publishers connect to this address
     #[arg(long, value_name = "URL", env = "PIDFLOW_ZMQ_FROM", value_delimiter = ',')]
     pub(crate) zmq_from: Vec<ZmqFrom>,
+    /// Keep templates and sequence numbers of exporters that send over UDP in files of this folder, so that a restart does not lose
+    /// records and what was sent meanwhile is counted as lost
+    #[arg(id = "collect_state", long = "collect-state", value_name = "FOLDER", env = "PIDFLOW_COLLECT_STATE")]
+    pub(crate) state: Option<FilePath>,
     /// Put the records of several agents about one flow together, for which each record waits at most this long, such as 30s
     #[arg(long, value_name = "WINDOW", env = "PIDFLOW_GLUE")]
     pub(crate) glue: Option<GlueWindow>,
 }
-layers!(CollectOptions { options: glue, tls_cert, tls_key, tls_client_ca; lists: netflow, sflow, ipfix_tcp, json_tcp, ipfix_tls, zmq_from });
+layers!(CollectOptions { options: glue, state, tls_cert, tls_key, tls_client_ca; lists: netflow, sflow, ipfix_tcp, json_tcp, ipfix_tls, zmq_from });
 
 /// Where messages of ZeroMQ come from, in ntopng's notation.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -64,6 +64,8 @@ pub(crate) enum Role {
     Command,
     /// In `pidflow collect`: receives from exporters.
     Collector,
+    /// In `pidflow collect`: receives from exporters, and keeps what is known of them in files.
+    Keeper,
     /// In `pidflow collect`: connects to a publisher of ZeroMQ.
     Subscriber,
     /// In `pidflow collect`: passes on their records.
@@ -135,6 +137,7 @@ pub(crate) const RIGHTS: [Rights; 25] = {
         // The command may belong to another user, who called sudo.
         rights(Role::Command, "command, signals (run -- COMMAND)", &[CAP_KILL], Calls::Usual, Files::System),
         rights(Role::Collector, "collect PORT (collect)", &[], Calls::Answering, Files::System),
+        rights(Role::Keeper, "collect PORT (collect --collect-state)", &[], Calls::Answering, Files::Outputs),
         rights(Role::Subscriber, "collect PORT (collect --zmq-from)", &[], Calls::Usual, Files::System),
         rights(Role::Collecting, "pidflow (collect)", &[], Calls::Answering, Files::System),
         // Captures may belong to another user.
@@ -291,6 +294,7 @@ mod tests {
         Role::View,
         Role::Command,
         Role::Collector,
+        Role::Keeper,
         Role::Subscriber,
         Role::Collecting,
         Role::Inputs,

@@ -44,7 +44,7 @@ impl Direction {
 /// The direction from source to destination, and the reverse direction if it has packets.
 pub(super) fn one_way(record: &FlowRecord) -> (FlowRecord, Option<FlowRecord>) {
     let mut there = record.clone();
-    there.flow.reverse = Counters::default();
+    there.flow.reverse = Counters::UNKNOWN;
     let back = (record.flow.reverse.packets > 0).then(|| way_back(record));
     (there, back)
 }
@@ -53,7 +53,7 @@ pub(super) fn one_way(record: &FlowRecord) -> (FlowRecord, Option<FlowRecord>) {
 fn way_back(record: &FlowRecord) -> FlowRecord {
     let mut back = record.clone();
     back.turn_round();
-    back.flow.reverse = Counters::default();
+    back.flow.reverse = Counters::UNKNOWN;
     (back.flow.icmp_type_code, back.connect_error) = (None, None);
     back
 }

@@ -246,6 +246,7 @@ fn collected(n: u64) -> Collected {
         sampling_rate: (index % 3 != 2).then_some(100),
         routing: (index % 3 != 1).then_some(routing),
         others: Arc::from(if index.is_multiple_of(4) { "15=0a000001 9.46=0000000000000001" } else { "" }),
+        path: Arc::from(if index.is_multiple_of(3) { "0123abcd,89ef4567" } else { "" }),
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Collected {
     /// Elements that have no member in a record, as `ID=octets` or `PEN.ID=octets` in hexadecimal digits, separated by
     /// blanks; empty: none.
     pub others: Arc<str>,
+    /// Marks of the collectors that passed the record on, the first one first, with commas between them; empty: none.
+    pub path: Arc<str>,
 }
 
 impl Default for Collected {
@@ -31,6 +33,7 @@ impl Default for Collected {
             sampling_rate: None,
             routing: None,
             others: Arc::default(),
+            path: Arc::default(),
         }
     }
 }

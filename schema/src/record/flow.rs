@@ -42,7 +42,7 @@ impl Protocol {
     }
 }
 
-/// Counters of one direction of a flow that are not known, because the exporter of a collected record does not send them. The
+/// Counters (and flags) of one direction of a flow that are not known, because the exporter of a collected record does not send them. The
 /// default is none of them: an agent counts everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct UnknownCounters(u8);
@@ -56,8 +56,10 @@ impl UnknownCounters {
     pub const OCTETS: Self = Self(2);
     /// Bytes of whole frames.
     pub const FRAME_OCTETS: Self = Self(4);
+    /// Flags of TCP.
+    pub const TCP_FLAGS: Self = Self(8);
     /// None of the counters is known.
-    pub const ALL: Self = Self(7);
+    pub const ALL: Self = Self(15);
 
     /// Whether all counters are known.
     #[must_use]
@@ -140,7 +142,18 @@ impl Counters {
         self.known(UnknownCounters::FRAME_OCTETS, self.frame_octets)
     }
 
-    /// Sets a counter; none: it is not known.
+    /// The union of the TCP flags; none: not known.
+    #[must_use]
+    pub const fn known_tcp_flags(&self) -> Option<u8> {
+        if self.unknown.contains(UnknownCounters::TCP_FLAGS) { None } else { Some(self.tcp_flags) }
+    }
+
+    /// Sets the TCP flags, which are known then.
+    pub const fn set_tcp_flags(&mut self, flags: u8) {
+        (self.tcp_flags, self.unknown) = (flags, self.unknown.without(UnknownCounters::TCP_FLAGS));
+    }
+
+    /// Sets a counter of packets or bytes; none: it is not known.
     pub const fn set(&mut self, counter: UnknownCounters, number: Option<u64>) {
         let place = match counter {
             UnknownCounters::PACKETS => &mut self.packets,
@@ -249,6 +262,13 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// The union of the TCP flags of both directions, as far as they are known; none: of neither.
+    #[must_use]
+    pub fn known_tcp_flags(&self) -> Option<u8> {
+        let [there, back] = [self.forward, self.reverse].map(|direction| direction.known_tcp_flags());
+        there.map_or(back, |there| Some(there | back.unwrap_or(0)))
+    }
+
     /// A flow of which only protocol, both ends (address and port) and times (first and last packet, nanoseconds since
     /// the epoch) are known: without packets, first seen from `source`, ended by the idle timeout.
     #[must_use]

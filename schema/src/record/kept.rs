@@ -68,11 +68,11 @@ impl Kept {
         if let Some(figures) = &flow.packet_figures {
             self.bytes += size_of_val(&**figures);
         }
-        if let Some(Collected { others, exporter: _, domain: _, sampling_rate: _, routing: _ }) =
+        if let Some(Collected { others, path, exporter: _, domain: _, sampling_rate: _, routing: _ }) =
             record.collected.as_deref()
         {
             self.bytes += size_of::<Collected>();
-            self.texts(&[others]);
+            self.texts(&[others, path]);
         }
         if let Some(Glued { source, destination, observers, records: _, lost: _ }) = record.glued.as_deref() {
             self.bytes += size_of::<Glued>();

@@ -41,6 +41,9 @@ pub(super) const COLLECTED: &[Element] = &[
     row("OTHER_ELEMENTS", "otherElements", (Pidflow, 158), T::String, |r| text(&r.collected.as_deref()?.others)).writes(|r, v| set(v.shared_text(), |n| collected_mut(r).others = n))
         .group(Group::OtherElements).v9_text(64).otel("pidflow.exporter.elements")
         .doc("What the exporter sent of elements that have no other place in the record, as ID=octets or PEN.ID=octets in hexadecimal digits, separated by blanks; without elements whose octets are all 0; at most 512 characters."),
+    row("COLLECTOR_PATH", "collectorPath", (Pidflow, 170), T::String, |r| text(&r.collected.as_deref()?.path)).writes(|r, v| set(v.shared_text(), |n| collected_mut(r).path = n))
+        .group(Group::CollectorPath).v9_text(64).otel("pidflow.collector.path")
+        .doc("Marks of the collectors (`pidflow collect`) that passed the record on, the first one first, with commas between them; a collector does not pass on a record that has its mark already."),
     row("OUTPUT_SNMP", "egressInterface", (Iana, 14), T::Unsigned32, |r| routing(r, |w| w.egress_interface)).writes(|r, v| set(v.number(), |n| routing_mut(r).egress_interface = n))
         .group(Group::Routing).identifier().otel("pidflow.exporter.egress.interface.index")
         .doc("Index of the exporter's interface by which the packets left; 0: unknown or none."),

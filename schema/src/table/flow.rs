@@ -110,14 +110,14 @@ pub(super) const FLOW: &[Element] = &[
     row("FLOW_END_MILLISECONDS", "flowEndMilliseconds", (Iana, 153), T::DateTimeMilliseconds, |r| Some(Value::Time(r.flow.last_ns))).writes(|r, v| set(v.time_ns(), |n| r.flow.last_ns = n))
         .unit(Unit::Milliseconds, Semantics::Default)
         .doc("Time of the last packet, milliseconds since the epoch."),
-    row("TCP_FLAGS", "tcpControlBits", (Iana, 6), T::Unsigned16, |r| Some((r.flow.forward.tcp_flags | r.flow.reverse.tcp_flags).into()))
-        .v9(6, 1).flags().otel("pidflow.flow.tcp.flags")
+    row("TCP_FLAGS", "tcpControlBits", (Iana, 6), T::Unsigned16, |r| r.flow.known_tcp_flags().map(u64::from).map(Value::Unsigned))
+        .group(Group::TcpFlags).v9(6, 1).flags().otel("pidflow.flow.tcp.flags")
         .doc("Union of the TCP flags of both directions (RFC 9293 section 3.1); 0 for other protocols."),
-    row("CLIENT_TCP_FLAGS", "clientTcpFlags", (Ntop, 78), T::Unsigned8, |r| Some(r.flow.forward.tcp_flags.into())).writes(|r, v| set(v.number(), |n| r.flow.forward.tcp_flags = n))
-        .flags().otel("pidflow.flow.tcp.client.flags")
+    row("CLIENT_TCP_FLAGS", "clientTcpFlags", (Ntop, 78), T::Unsigned8, |r| r.flow.forward.known_tcp_flags().map(u64::from).map(Value::Unsigned)).writes(|r, v| set(v.number(), |n| r.flow.forward.set_tcp_flags(n)))
+        .group(Group::ForwardTcpFlags).flags().otel("pidflow.flow.tcp.client.flags")
         .doc("Union of the TCP flags that the source sent (ntop 78)."),
-    row("SERVER_TCP_FLAGS", "serverTcpFlags", (Ntop, 79), T::Unsigned8, |r| Some(r.flow.reverse.tcp_flags.into())).writes(|r, v| set(v.number(), |n| r.flow.reverse.tcp_flags = n))
-        .flags().otel("pidflow.flow.tcp.server.flags")
+    row("SERVER_TCP_FLAGS", "serverTcpFlags", (Ntop, 79), T::Unsigned8, |r| r.flow.reverse.known_tcp_flags().map(u64::from).map(Value::Unsigned)).writes(|r, v| set(v.number(), |n| r.flow.reverse.set_tcp_flags(n)))
+        .group(Group::ReverseTcpFlags).flags().otel("pidflow.flow.tcp.server.flags")
         .doc("Union of the TCP flags that the destination sent (ntop 79)."),
     row("SRC_TOS", "ipClassOfService", (Iana, 5), T::Unsigned8, |r| Some(r.flow.ip_class_of_service.into())).writes(|r, v| set(v.number(), |n| r.flow.ip_class_of_service = n))
         .identifier().otel("pidflow.flow.ip.class_of_service")

@@ -113,7 +113,7 @@ fn exporters_with_the_right_certificate_are_heard() {
     wait_for(&receiver.records(), 2 * sent.len());
     assert_eq!(collected(&receiver.records())[500..], wanted);
     assert_eq!((receiver.count("tls-refused"), receiver.count("lost-records")), (0, 0));
-    receiver.collector.stop().unwrap();
+    drop(receiver.collector.stop().unwrap());
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn others_are_refused_and_counted() {
     let log = receiver.collector.log();
     assert!(log.contains("closed a connection with 127.0.0.1") && log.contains("tls-refused"), "{log}");
     assert_eq!((receiver.collector.records("ipfix").unwrap(), receiver.collector.records("json").unwrap()), (0, 0));
-    receiver.collector.stop().unwrap();
+    drop(receiver.collector.stop().unwrap());
 }
 
 #[test]
@@ -170,5 +170,5 @@ fn openssl_is_a_client_and_certificates_are_renewed_on_reload() {
     let done = receiver.openssl(&client, LINE);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     wait_for(&receiver.records(), 4);
-    receiver.collector.stop().unwrap();
+    drop(receiver.collector.stop().unwrap());
 }

@@ -52,7 +52,7 @@ fn records_of_pidflow_are_equal() {
         assert!(
             std::fs::read_to_string(&file).unwrap().lines().last().unwrap().contains("\"OBSERVATION_DOMAIN_ID\":70000")
         );
-        collector.stop().unwrap();
+        drop(collector.stop().unwrap());
     }
 }
 
@@ -146,7 +146,7 @@ fn what_libzmq_publishes_as_nprobe_is_read() {
     eventually("a gap", || Ok(count("lost-datagrams") > 0)).unwrap();
     let all = ["bad-payload", "other-topic", "unknown-version", "lost-datagrams", "unknown-key"].map(count);
     assert_eq!(all, [4, 1, 2, 5, 0]);
-    collector.stop().unwrap();
+    drop(collector.stop().unwrap());
 }
 
 /// Peers that connect and are no publishers.
@@ -175,5 +175,5 @@ fn peers_that_are_no_publishers_are_disconnected_and_counted() {
         eventually("the refusal", || Ok(collector.event("bad-peer")? == n)).unwrap();
     }
     assert!(collector.log().contains("ZMTP 3"), "{}", collector.log());
-    collector.stop().unwrap();
+    drop(collector.stop().unwrap());
 }

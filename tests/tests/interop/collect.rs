@@ -68,6 +68,74 @@ fn softflowd(capture: &Path, version: &str) -> Vec<Vec<u8>> {
     all
 }
 
+/// Rows of ours and of nfcapd.
+fn both(datagrams: &[Vec<u8>]) -> [Vec<Vec<String>>; 2] {
+    let mut theirs = nfcapd::collect_from(|port| send(datagrams, port)).rows;
+    let mut ours: Vec<_> = collected(datagrams).iter().map(row).collect();
+    for rows in [&mut ours, &mut theirs] {
+        // nfdump 1.7 prints 0.0 for every type of ICMPv6.
+        rows.iter_mut().filter(|row| row[4] == "58").for_each(|row| row[3].clear());
+        rows.sort();
+    }
+    [ours, theirs]
+}
+
+/// Datagrams that routers have sent, each as a line of hexadecimal digits.
+#[test]
+fn what_routers_have_exported_is_read_as_nfcapd_reads_it() {
+    if !tools::programs("what_routers_have_exported_is_read_as_nfcapd_reads_it", &["nfcapd", "nfdump"]) {
+        return;
+    }
+    for (file, flows) in [("cisco-asr9000-netflow9.hex", 21), ("sonicwall-ipfix.hex", 5)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/exporters").join(file);
+        let datagrams: Vec<_> = std::fs::read_to_string(path).unwrap().lines().map(hex).collect();
+        let [ours, theirs] = both(&datagrams);
+        assert_eq!((theirs.len(), ours.len()), (flows, flows), "{file}");
+        assert_eq!(ours, theirs, "{file}");
+    }
+}
+
+/// The datagrams that pmacctd exports for a capture.
+fn pmacctd(capture: &Path, version: &str) -> Vec<Vec<u8>> {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("pmacctd.conf");
+    let text = format!(
+        "pcap_savefile: {}\nplugins: nfprobe\nnfprobe_receiver: 127.0.0.1:{}\nnfprobe_version: {version}\n\
+         aggregate: src_host,dst_host,src_port,dst_port,proto,tos,tcpflags\n",
+        capture.display(),
+        socket.local_addr().unwrap().port()
+    );
+    std::fs::write(&config, text).unwrap();
+    // It ends after it has exported the flows of the file.
+    let done = Command::new("timeout").args(["60", "/usr/sbin/pmacctd", "-f"]).arg(&config).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let (mut all, mut buffer) = (Vec::new(), [0; 65_536]);
+    while let Ok(length) = socket.recv(&mut buffer) {
+        all.push(buffer[..length].to_vec());
+    }
+    all
+}
+
+#[test]
+fn what_pmacctd_exports_is_read_as_nfcapd_reads_it() {
+    if !tools::programs("what_pmacctd_exports_is_read_as_nfcapd_reads_it", &["pmacctd", "nfcapd", "nfdump"]) {
+        return;
+    }
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/own-mixed.pcap");
+    for version in ["5", "9", "10"] {
+        let [mut ours, mut theirs] = both(&pmacctd(&capture, version));
+        // Of pmacctd's version 9, nfdump 1.7 prints 0.0 for a request of ping, too.
+        assert!(ours.iter().any(|row| row[4] == "1" && row[3] == "8.0"), "version {version}");
+        ours.iter_mut().chain(&mut theirs).filter(|row| row[4] == "1").for_each(|row| row[3].clear());
+        ours.sort();
+        theirs.sort();
+        assert!(theirs.len() > 5, "version {version}: {} rows", theirs.len());
+        assert_eq!(ours, theirs, "version {version}");
+    }
+}
+
 #[test]
 fn what_softflowd_exports_is_read_as_nfcapd_reads_it() {
     let test = "what_softflowd_exports_is_read_as_nfcapd_reads_it";
@@ -76,14 +144,7 @@ fn what_softflowd_exports_is_read_as_nfcapd_reads_it() {
     }
     let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/own-mixed.pcap");
     for version in ["5", "9", "10"] {
-        let datagrams = softflowd(&capture, version);
-        let mut theirs = nfcapd::collect_from(|port| send(&datagrams, port)).rows;
-        let mut ours: Vec<_> = collected(&datagrams).iter().map(row).collect();
-        for rows in [&mut ours, &mut theirs] {
-            // nfdump 1.7 prints 0.0 for every type of ICMPv6.
-            rows.iter_mut().filter(|row| row[4] == "58").for_each(|row| row[3].clear());
-            rows.sort();
-        }
+        let [ours, theirs] = both(&softflowd(&capture, version));
         assert!(theirs.len() > 5, "version {version}: {} rows", theirs.len());
         assert_eq!(ours, theirs, "version {version}");
     }
