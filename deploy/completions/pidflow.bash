@@ -165,7 +165,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__collect)
-            opts="-n -V -T -h --config --netflow --sflow --ipfix-tcp --json-tcp --ipfix-tls --collect-tls-cert --collect-tls-key --collect-tls-client-ca --zmq-from --glue --geoip-city --geoip-asn --local-networks --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --parquet --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
+            opts="-n -V -T -h --config --netflow --sflow --ipfix-tcp --json-tcp --ipfix-tls --collect-tls-cert --collect-tls-key --collect-tls-client-ca --zmq-from --collect-state --glue --geoip-city --geoip-asn --local-networks --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --parquet --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -208,6 +208,10 @@ _pidflow() {
                     return 0
                     ;;
                 --zmq-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --collect-state)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -274,6 +274,7 @@ own[190] = { field = ProtoField.string("pidflow.dst_k8s_zone", "DST_K8S_ZONE"), 
 own[191] = { field = ProtoField.string("pidflow.dst_k8s_endpoint_of", "DST_K8S_ENDPOINT_OF"), text = true }
 own[157] = { field = ProtoField.uint32("pidflow.sampling_rate", "SAMPLING_RATE"), text = false }
 own[158] = { field = ProtoField.string("pidflow.other_elements", "OTHER_ELEMENTS"), text = true }
+own[170] = { field = ProtoField.string("pidflow.collector_path", "COLLECTOR_PATH"), text = true }
 ntop[443] = { field = ProtoField.string("pidflow.src_as_map", "SRC_AS_MAP"), text = true }
 ntop[444] = { field = ProtoField.string("pidflow.dst_as_map", "DST_AS_MAP"), text = true }
 ntop[101] = { field = ProtoField.string("pidflow.src_ip_country", "SRC_IP_COUNTRY"), text = true }

@@ -171,17 +171,19 @@ fn files_are_complete_after_their_time_or_at_their_size() {
 #[test]
 fn what_cannot_be_written_is_counted_and_later_files_are_written() {
     let dir = tempfile::tempdir().unwrap();
-    let hour = dir.path().join("date=2026-01-01");
-    let set = start(config(dir.path(), "rotate-seconds = 1"), Mode::Live);
-    fs::write(&hour, "not a folder").unwrap();
+    let folder = dir.path().join("flows");
+    let set = start(config(&folder, "rotate-seconds = 1"), Mode::Live);
+    fs::remove_dir(&folder).unwrap();
+    fs::write(&folder, "not a folder").unwrap();
     set.send(&Arc::from(at_hour(0, 10)));
     wait_until(|| set.counters()[0].lost_total() == 10);
-    fs::remove_file(&hour).unwrap();
+    fs::remove_file(&folder).unwrap();
     set.send(&Arc::from(at_hour(0, 7)));
     let end = set.shutdown(TEST_TIMEOUT).remove(0);
     let lost = end.lost.iter().find(|(why, _)| *why == Loss::WriteFailed).unwrap().1;
     assert_eq!((end.accepted, end.exported, lost, end.errors), (17, 7, 10, 1));
-    assert_eq!((all_rows(dir.path()), files(dir.path(), "").len()), (7, 1));
+    assert_eq!((all_rows(&folder), files(&folder, "").len()), (7, 1));
+    assert!(!folder.join("date=2026-01-01").exists(), "a time far from the present one has no folder in a live run");
 }
 
 #[test]

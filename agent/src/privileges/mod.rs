@@ -104,7 +104,7 @@ const fn rights(
 }
 
 /// Every role. Threads that process untrusted input have no capabilities.
-pub(crate) const RIGHTS: [Rights; 25] = {
+pub(crate) const RIGHTS: [Rights; 26] = {
     use Capability::{
         CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN,
         CAP_SYS_PTRACE,
@@ -273,7 +273,7 @@ fn unreadable() -> rustix::io::Result<()> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 25] = [
+    const ROLES: [Role; 26] = [
         Role::Pipeline,
         Role::Sampler,
         Role::Host,

@@ -15,6 +15,10 @@ use super::store::{FileKey, NotStored, Store};
 
 const SECOND_NS: u64 = 1_000_000_000;
 const HOUR_NS: u64 = 3600 * SECOND_NS;
+/// Hours before the present one that have a partition in a live run.
+const MAX_LATE: u64 = 48;
+/// Hours after the present one that have a partition in a live run.
+const MAX_EARLY: u64 = 1;
 /// Maximum number of hours that have an incomplete file at the same time. When another one begins, the oldest file is finished.
 const MAX_OPEN: usize = 3;
 /// Maximum length of the host's name in a file's name.
@@ -70,8 +74,8 @@ impl ParquetSink {
     }
 
     /// Adds records of one hour.
-    fn take(&mut self, records: &[FlowRecord], now_ns: u64) {
-        let at = self.file_of(records.first().map_or(0, hour), now_ns);
+    fn take(&mut self, hour: u64, records: &[FlowRecord], now_ns: u64) {
+        let at = self.file_of(hour, now_ns);
         let Some(file) = self.open.get_mut(at) else { return };
         if !file.push(records) {
             return;
@@ -119,8 +123,10 @@ impl ParquetSink {
 
 impl Sink for ParquetSink {
     fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered> {
-        for of_one_hour in records.chunk_by(|a, b| hour(a) == hour(b)) {
-            of_one_hour.chunks(MAX_ADDED).for_each(|part| self.take(part, now_ns));
+        let now = (self.mode == Mode::Live).then_some(now_ns / HOUR_NS);
+        for of_one_hour in records.chunk_by(|a, b| partition(a, now) == partition(b, now)) {
+            let hour = of_one_hour.first().map_or(0, |record| partition(record, now));
+            of_one_hour.chunks(MAX_ADDED).for_each(|part| self.take(hour, part, now_ns));
         }
         self.finish_due(now_ns);
         Ok(())
@@ -156,9 +162,12 @@ impl Names {
     }
 }
 
-/// The hour of the flow's end, since 1970.
-const fn hour(record: &FlowRecord) -> u64 {
-    record.flow.last_ns / HOUR_NS
+/// The hour of the flow's end, since 1970. In a live run it is the present one if it is far from that: an exporter whose clock is wrong,
+/// or that lies, must not make a folder for each record.
+fn partition(record: &FlowRecord, now: Option<u64>) -> u64 {
+    let hour = record.flow.last_ns / HOUR_NS;
+    let is_near = |now: u64| (now.saturating_sub(MAX_LATE)..=now + MAX_EARLY).contains(&hour);
+    now.filter(|now| !is_near(*now)).unwrap_or(hour)
 }
 
 fn encoder(parts: &Parts<'_>) -> Result<ParquetEncoder, StartError> {

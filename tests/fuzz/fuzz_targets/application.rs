@@ -26,9 +26,9 @@ fn frame(kind: u8, from_server: bool, sequence: u32, payload: &[u8]) -> Vec<u8> 
 
 fuzz_target!(|input: &[u8]| {
     let Some((kind, mut rest)) = input.split_first() else { return };
-    let mut decoder = Decoder::new(DecodeRules { payloads: PayloadRule::Pick, tcp: TcpRule::Measure, ..DecodeRules::default() });
-    let mut table =
-        FlowTable::new(FlowTableConfig { packets: PacketRule::Measure, ..FlowTableConfig::default() });
+    let mut decoder =
+        Decoder::new(DecodeRules { payloads: PayloadRule::Pick, tcp: TcpRule::Measure, ..DecodeRules::default() });
+    let mut table = FlowTable::new(FlowTableConfig { packets: PacketRule::Measure, ..FlowTableConfig::default() });
     let (mut out, mut put, mut sequences) = (Vec::new(), 0, [1_u32, 1]);
     while let Some(([octets, more, from], after)) = rest.split_first_chunk::<3>() {
         let octets = usize::from(u16::from_be_bytes([*more & 15, *octets])).min(after.len());

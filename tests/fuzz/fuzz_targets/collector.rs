@@ -25,6 +25,8 @@ fuzz_target!(|octets: &[u8]| {
         rest = after;
     }
     collector.expire(NOW_NS + 60_000_000_000);
-    let sum = |of: fn(&Counters, Protocol) -> u64| -> u64 { Protocol::ALL.iter().map(|p| of(collector.counters(), *p)).sum() };
+    let sum = |of: fn(&Counters, Protocol) -> u64| -> u64 {
+        Protocol::ALL.iter().map(|p| of(collector.counters(), *p)).sum()
+    };
     assert_eq!(sum(Counters::records), records);
 });

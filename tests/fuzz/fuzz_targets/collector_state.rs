@@ -13,7 +13,8 @@ const LIMITS: Limits = Limits { max_bytes: 1 << 18, max_exporter_bytes: 1 << 16 
 const MAGIC: &[u8] = b"pidflow-collect1";
 /// A message with a set of the template 256.
 const DATA: [u8; 36] = [
-    0, 10, 0, 36, 0x69, 0x55, 0xb9, 0x80, 0, 0, 0, 9, 0, 0, 0, 7, 1, 0, 0, 20, 10, 0, 0, 1, 10, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 9,
+    0, 10, 0, 36, 0x69, 0x55, 0xb9, 0x80, 0, 0, 0, 9, 0, 0, 0, 7, 1, 0, 0, 20, 10, 0, 0, 1, 10, 0, 0, 2, 0, 0, 0, 1, 0,
+    0, 0, 9,
 ];
 
 fuzz_target!(|octets: &[u8]| {

@@ -5,7 +5,9 @@
 
 use etherparse::{InternetSlice, SlicedPacket, TransportSlice};
 use libfuzzer_sys::fuzz_target;
-use pidflow_engine::decode::{DecodeRules, Decoder, Discard, Fragments, Frame, LinkType, PayloadRule, TcpRule, Tunnels};
+use pidflow_engine::decode::{
+    DecodeRules, Decoder, Discard, Fragments, Frame, LinkType, PayloadRule, TcpRule, Tunnels,
+};
 use pidflow_engine::packet::{Fragment, Packet};
 
 /// Link types that are decoded, and one that is not.
@@ -23,7 +25,8 @@ fuzz_target!(|input: &[u8]| {
     let fragments = if cut % 2 == 0 { Fragments::Join } else { Fragments::Separate };
     let decode = |tunnels| {
         let decode = |payloads, tcp| {
-            Decoder::new(DecodeRules { fragments, tunnels, payloads, tcp, inspected: None }).decode(LinkType::from(number), &frame)
+            Decoder::new(DecodeRules { fragments, tunnels, payloads, tcp, inspected: None })
+                .decode(LinkType::from(number), &frame)
         };
         let decoded = decode(PayloadRule::Ignore, TcpRule::Ignore);
         let known = |p: Packet| {
