@@ -99,6 +99,19 @@ pub fn happened(op: SocketOp, sk: Sock) {
     }
 }
 
+/// Like [`happened`] for a listening socket, without the usage of its process: it has no flow, and another read of the usage in
+/// the same program would double the verifier's work.
+#[inline(always)]
+pub fn listened(op: SocketOp, sk: Sock) {
+    if sk.is_inet() && current_tgid() != 0 {
+        let Some(mut entry) = reserve::<SocketEvent>(Weight::Essential) else { return };
+        let event = unsafe { &mut *entry.as_mut_ptr() };
+        describe(event, Deed::now(op), sk, Peer::default());
+        event.usage = Usage::default();
+        submit(entry);
+    }
+}
+
 /// The current process closes the socket. If a kernel thread closes it, another process has given it up, and the owner
 /// is no longer known.
 #[inline(always)]
@@ -123,6 +136,14 @@ pub fn unaccepted(sk: Sock) {
 #[inline(always)]
 fn fill(mut entry: RingBufEntry<SocketEvent>, deed: Deed, sk: Sock, peer: Peer) {
     let event = unsafe { &mut *entry.as_mut_ptr() };
+    let task = describe(event, deed, sk, peer);
+    usage_at(task, event.task.tgid, deed.time_ns, &mut event.usage);
+    submit(entry);
+}
+
+/// Fills in all but the usage of the current process. Returns its thread.
+#[inline(always)]
+fn describe(event: &mut SocketEvent, deed: Deed, sk: Sock, peer: Peer) -> Task {
     event.kind = EventKind::Socket as u32;
     event.op = deed.op as u32;
     event.time_ns = deed.time_ns;
@@ -132,8 +153,7 @@ fn fill(mut entry: RingBufEntry<SocketEvent>, deed: Deed, sk: Sock, peer: Peer) 
     event.parent_tgid = task.describe(&mut event.task).parent().tgid();
     sk.describe(&mut event.socket);
     peer.describe(&mut event.socket);
-    usage_at(task, event.task.tgid, deed.time_ns, &mut event.usage);
-    submit(entry);
+    task
 }
 
 /// A connect of the current process failed before a packet was sent.

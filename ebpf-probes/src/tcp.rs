@@ -5,7 +5,7 @@ use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RawTracePoin
 use pidflow_schema::abi::SocketOp;
 
 use crate::kernel::{IPPROTO_TCP, Sock, TCP_CLOSE, number};
-use crate::socket::{attempted, closed, connecting, forget, happened, unaccepted};
+use crate::socket::{attempted, closed, connecting, forget, happened, listened, unaccepted};
 
 /// `include/net/tcp_states.h`.
 const ESTABLISHED: u32 = 1;
@@ -47,7 +47,7 @@ fn state_changed(sk: Sock, old: u32, new: u32) {
             forget(sk);
         }
         (_, LISTEN) | (LISTEN, _) => {
-            happened(if new == LISTEN { SocketOp::Listen } else { SocketOp::Close }, sk);
+            listened(if new == LISTEN { SocketOp::Listen } else { SocketOp::Close }, sk);
         }
         // The client ends it, or the listener is closed.
         (ESTABLISHED, _) => unaccepted(sk),
