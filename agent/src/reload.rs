@@ -31,6 +31,8 @@ pub(crate) struct Reloader {
     pub(crate) running: Vec<ExporterConfig>,
     /// For exporters that send metrics.
     pub(crate) metrics: MetricSource,
+    /// Memory of all exporters' queues, bytes.
+    pub(crate) queues_bytes: usize,
     /// The set of exporters to change.
     pub(crate) exporters: Arc<ExporterSet>,
     /// Of the files that they write.
@@ -107,7 +109,8 @@ impl Reloader {
             tracing::warn!("changes of {place} take effect at the next start");
         }
         let written = outputs.written();
-        let context = ExportContext { metrics: Some(self.metrics.clone()), ..outputs.context };
+        let (metrics, queues_bytes) = (Some(self.metrics.clone()), self.queues_bytes);
+        let context = ExportContext { metrics, queues_bytes, ..outputs.context };
         let work = || self.exporters.reload(&outputs.exporters, &context);
         let reloaded = in_role(Role::Exporters, &written, work)?.map_err(outputs::start_error)?;
         self.running = outputs.exporters;

@@ -1,12 +1,13 @@
 //! A running `pidflow collect`, and its figures.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{self, Guarded};
 
@@ -18,9 +19,20 @@ pub struct Collector {
     log: Arc<Mutex<String>>,
 }
 
-/// A free TCP port, which is most likely a free UDP port too.
+/// A port that is free for TCP and UDP, and that no other program is given while a collector is started again: it is below those
+/// that the kernel chooses (`net.ipv4.ip_local_port_range`).
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..COUNT {
+        let number = std::process::id().wrapping_mul(97).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        let address = (Ipv4Addr::LOCALHOST, u16::try_from(FIRST + number % COUNT)?);
+        if let (Ok(_), Ok(_)) = (TcpListener::bind(address), UdpSocket::bind(address)) {
+            return Ok(address.1);
+        }
+    }
+    bail!("no free port")
 }
 
 impl Collector {

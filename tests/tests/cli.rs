@@ -120,6 +120,7 @@ fn with_files_in(dir: &Path, text: &str) -> String {
     put("clients.crt", &cert.pem());
     put("token", "0123456789abcdef");
     put("hash.key", "0123456789abcdef");
+    put("s3-key", "0123456789abcdef");
     for (name, database) in [("GeoLite2-City.mmdb", "city.mmdb"), ("GeoLite2-ASN.mmdb", "asn.mmdb")] {
         std::fs::copy(root().join("tests/places").join(database), dir.join(name)).unwrap();
     }
@@ -281,16 +282,24 @@ fn a_file_that_is_not_a_configuration_is_refused() {
 
 /// Kafka is an optional feature of the build.
 fn without_unbuilt_kinds(text: &str, dir: &Path) -> String {
-    let kafka = dir.join("kafka.toml");
-    std::fs::write(&kafka, "[export]\nkafka = \"a:1\"\n").unwrap();
-    let output = pidflow(&["check", "--config", kafka.to_str().unwrap()]);
+    let written = dir.join("written");
+    let kinds = [("kafka", "a:1"), ("parquet", written.to_str().unwrap())];
+    kinds.into_iter().fold(text.to_owned(), |text, (kind, to)| without_unbuilt_kind(&text, dir, (kind, to)))
+}
+
+fn without_unbuilt_kind(text: &str, dir: &Path, (kind, to): (&str, &str)) -> String {
+    let file = dir.join("kind.toml");
+    std::fs::write(&file, format!("[export]\n{kind} = {to:?}\n")).unwrap();
+    let output = pidflow(&["check", "--config", file.to_str().unwrap()]);
     if output.status.success() {
         return text.to_owned();
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("kafka.toml:2: ") && said.contains("`kind`: this build has no kafka"), "{said}");
-    let tables: Vec<_> = text.split("[[exporter]]").filter(|table| !table.contains("kind = \"kafka\"")).collect();
-    tables.join("[[exporter]]").lines().filter(|line| !line.starts_with("kafka = ")).map(|l| format!("{l}\n")).collect()
+    let reason = format!("`kind`: this build has no {kind}");
+    assert!(said.contains("kind.toml:2: ") && said.contains(&reason), "{said}");
+    let (key, option) = (format!("kind = {kind:?}"), format!("{kind} = "));
+    let tables: Vec<_> = text.split("[[exporter]]").filter(|table| !table.contains(&key)).collect();
+    tables.join("[[exporter]]").lines().filter(|line| !line.starts_with(&option)).map(|l| format!("{l}\n")).collect()
 }
 
 /// The setting in a comment.

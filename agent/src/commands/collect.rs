@@ -53,8 +53,9 @@ pub(crate) fn execute(args: CollectArgs) -> Result<(), Failure> {
     let (hang_up, hung_up) = bounded(1);
     let stop = signals.watch((!view).then_some(hang_up), || notify(notify::STOPPING))?;
     let Started { collecting, exporters, metrics, certificates } = start(&options, &outputs, (port, ports), view)?;
-    let (running, folders) = (outputs.exporters, OutputFolders::default());
-    Reloader { given, file, began: options, running, metrics, exporters, folders, certificates }.start(hung_up)?;
+    let queues_bytes = outputs.context.queues_bytes;
+    let (running, folders, began) = (outputs.exporters, OutputFolders::default(), options);
+    Reloader { given, file, began, running, metrics, queues_bytes, exporters, folders, certificates }.start(hung_up)?;
     Role::Collecting.enter_or_warn();
     notify(notify::READY);
     let ended = collecting.run(&stop);

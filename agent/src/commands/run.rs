@@ -76,9 +76,9 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let Attached { parts, exporters, metrics, .. } = attach(&options, &outputs, port, front)?;
     let running = outputs.exporters;
     let folders = OutputFolders::default();
-    let certificates = None;
-    Reloader { given: args.options, file: args.config, began, running, metrics, exporters, folders, certificates }
-        .start(hung_up)?;
+    let (queues_bytes, certificates) = (options.budget.memory().queues_bytes(), None);
+    let (given, file) = (args.options, args.config);
+    Reloader { given, file, began, running, metrics, queues_bytes, exporters, folders, certificates }.start(hung_up)?;
     let live = Live::new(parts);
     Role::Pipeline.enter_or_warn();
     notify(notify::READY);

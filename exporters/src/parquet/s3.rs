@@ -10,8 +10,6 @@ use crate::delivery::{Attempts, AttemptsEnd, Failure};
 use crate::net::HttpClient;
 use crate::sink::{Link, Loss};
 
-use super::store::{FileKey, NotStored};
-
 /// How much longer a signature is valid than its request may take, for clocks that differ.
 const CLOCK_DIFFERENCE: Duration = Duration::from_secs(300);
 
@@ -44,20 +42,19 @@ impl S3 {
         Ok(Self { bucket, prefix: config.prefix.clone(), credentials, http, attempts })
     }
 
-    /// Stores the file; it is there as a whole or not at all. Returns its size in bytes.
+    /// Stores the file under the prefix; it is there as a whole or not at all. Returns its size in bytes.
     ///
     /// # Errors
     /// The store refuses it, or cannot be reached for too long.
-    pub(super) fn store(&self, key: &FileKey, octets: &[u8], link: &mut Link) -> Result<u64, NotStored> {
-        let name = format!("{}/{}/{}.parquet", self.prefix, key.partition, key.stem);
+    pub(super) fn store(&self, name: &str, octets: &[u8], link: &mut Link) -> Result<u64, Loss> {
+        let name = format!("{}/{name}", self.prefix);
         let name = name.trim_start_matches('/');
-        let why = match self.attempts.run(link, |_, limit| self.put(name, octets, limit)) {
-            AttemptsEnd::Accepted => return Ok(octets.len() as u64),
-            AttemptsEnd::Refused => Loss::Rejected,
-            AttemptsEnd::GivenUp => Loss::Unreachable,
-            AttemptsEnd::Stopped => Loss::Shutdown,
-        };
-        Err(NotStored { why, error: None })
+        match self.attempts.run(link, |_, limit| self.put(name, octets, limit)) {
+            AttemptsEnd::Accepted => Ok(octets.len() as u64),
+            AttemptsEnd::Refused => Err(Loss::Rejected),
+            AttemptsEnd::GivenUp => Err(Loss::Unreachable),
+            AttemptsEnd::Stopped => Err(Loss::Shutdown),
+        }
     }
 
     fn put(&self, name: &str, octets: &[u8], limit: Duration) -> Result<(), Failure> {

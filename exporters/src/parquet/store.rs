@@ -105,7 +105,10 @@ impl Store {
                 Ok(octets)
             }
             #[cfg(feature = "parquet-s3")]
-            (Self::S3(s3), Unfinished::Object(octets)) => s3.store(key, &octets, link),
+            (Self::S3(s3), Unfinished::Object(octets)) => {
+                let name = format!("{}/{}.parquet", key.partition, key.stem);
+                s3.store(&name, &octets, link).map_err(|why| NotStored { why, error: None })
+            }
             #[cfg(feature = "parquet-s3")]
             (Self::Folder { .. }, Unfinished::Object(_)) => Err(write_failed(io::ErrorKind::Unsupported.into())),
         }

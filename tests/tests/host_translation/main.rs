@@ -1,24 +1,28 @@
 //! Two nodes with pods, service addresses and masquerading, as Kubernetes sets them up: each conversation is one record on each
-//! node that it passes. The record has the processes at both ends and the addresses before and after translation, and counts each
-//! packet once.
+//! node that it passes. The record has the processes, containers and pods at the ends of its node and the addresses before and after
+//! translation, and counts each packet once.
 //!
-//! A node is a network namespace with a bridge; a pod is a network namespace linked to the bridge. A VXLAN overlay connects the
+//! A node is a network namespace with a bridge; a pod is a network namespace linked to the bridge, and a cgroup. A VXLAN overlay connects the
 //! nodes. Needs root and nftables. `PIDFLOW_TEST_TALKS` is the number of conversations of each kind, 50 by default.
+
+mod pods;
 
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use pidflow_tests::agent::{Agent, Ended};
 use pidflow_tests::namespace::{Namespace, ip};
-use pidflow_tests::process;
+use pidflow_tests::process::{self, Guarded};
 use pidflow_tests::records::{Record, Side};
 use pidflow_tests::skip::{skip, without_root};
 use pidflow_tests::trial;
 use pidflow_tests::truth::Talk;
+
+use pods::Pod;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -122,12 +126,13 @@ const CASES: [Case; 6] = [
 /// A node with two pods.
 struct Node {
     namespace: Namespace,
-    pods: [Namespace; 2],
+    pods: [Pod; 2],
 }
 
 impl Node {
     fn new(number: u8) -> Result<Self> {
-        let node = Self { namespace: Namespace::new()?, pods: [Namespace::new()?, Namespace::new()?] };
+        let pods = [Pod::new(2 * number)?, Pod::new(2 * number + 1)?];
+        let node = Self { namespace: Namespace::new()?, pods };
         node.namespace.within(|| {
             ip("link add cni0 type bridge")?;
             ip(&format!("addr add 10.1.{number}.1/24 dev cni0"))?;
@@ -135,10 +140,10 @@ impl Node {
             std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
             for (pod, at) in node.pods.iter().zip(11..) {
                 let port = format!("pod{at}");
-                pod.pair(&port, ("eth0", &format!("10.1.{number}.{at}/24")))?;
+                pod.namespace.pair(&port, ("eth0", &format!("10.1.{number}.{at}/24")))?;
                 ip(&format!("link set {port} master cni0"))?;
                 ip(&format!("link set {port} type bridge_slave hairpin on"))?;
-                pod.ip(&format!("route add default via 10.1.{number}.1"))?;
+                pod.namespace.ip(&format!("route add default via 10.1.{number}.1"))?;
             }
             Ok(())
         })?;
@@ -165,11 +170,12 @@ impl Node {
     }
 
     fn agent(&self, dir: &std::path::Path) -> Result<Agent> {
-        std::fs::create_dir(dir)?;
+        let logs = pods::logs_of(&self.pods, dir.join("logs"))?;
+        let logs = logs.to_str().context("folder of logs")?;
         // The overlay's packets are captured on its device; the outer packets belong to the nodes themselves.
         // Nearly all records are made at the end, by a debug build on a host that may be busy.
         let arguments = ["-i", "any", "--tunnels", "outer", "-t", "0", "-d", "60s", "--drain-timeout", "25s"];
-        Agent::start_beside(self.namespace.pid(), dir, &arguments)
+        Agent::start_beside(self.namespace.pid(), dir, &[&arguments[..], &["--pod-logs", logs]].concat())
     }
 }
 
@@ -201,12 +207,35 @@ struct Asked {
     talks: Vec<Talk>,
 }
 
-fn ask(place: &Namespace, (case, protocol): (usize, u8), to: &str, count: u16) -> Result<Asked> {
-    let scenario = process::binary("scenario")?;
+/// Where a program runs.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Node(&'a Namespace),
+    Pod(&'a Pod),
+}
+
+impl Place<'_> {
+    fn scenario(self) -> Result<Command> {
+        let scenario = process::binary("scenario")?;
+        Ok(match self {
+            Self::Node(namespace) => namespace.command(scenario.to_str().context("path")?),
+            Self::Pod(pod) => pod.command(&scenario),
+        })
+    }
+
+    fn serve(self, arguments: &[&str]) -> Result<Guarded> {
+        let server = self.scenario()?.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut server = Guarded::new(server);
+        server.await_ready().with_context(|| format!("{arguments:?}"))?;
+        Ok(server)
+    }
+}
+
+fn ask(place: Place<'_>, (case, protocol): (usize, u8), to: &str, count: u16) -> Result<Asked> {
     let ports = 20_000 + 1200 * u16::try_from(case)?;
     let name = if protocol == TCP { "tcp" } else { "udp" };
     let (count, ports) = (count.to_string(), ports.to_string());
-    let mut command = place.command(scenario.to_str().context("path")?);
+    let mut command = place.scenario()?;
     command.args(["peers-ask", "--to", to, "--protocol", name, "--count", &count, "--ports", &ports]);
     let client = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let pid = client.id();
@@ -308,19 +337,29 @@ impl Outcome {
     }
 }
 
-fn judge(asked: &[Asked], nodes: &[Ended; 2], servers: &HashMap<&str, u32>) -> Result<Outcome> {
+/// Servers by their address: process, and the pod in which it runs, with whether that is of the first node.
+type Servers<'a> = HashMap<&'static str, (u32, Option<(&'a Pod, bool)>)>;
+
+fn judge(asked: &[Asked], nodes: &[Ended; 2], servers: &Servers<'_>, client: &Pod) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let [first, second] = [0, 1].map(|at| nodes.get(at).map(|ended| by_source(&ended.records)).unwrap_or_default());
     for a in asked {
         let case = CASES.get(a.case).context("case")?;
         let (to, backend): (SocketAddr, SocketAddr) = (case.to.parse()?, case.backend.parse()?);
-        let server = *servers.get(case.backend).context("server")?;
+        let (server, pod) = *servers.get(case.backend).context("server")?;
+        let client = case.from_pod.then_some(client);
+        let pods_at = |record: &Record, is_first: bool| {
+            pods::check(record, Side::Source, client, is_first)?;
+            pods::check(record, Side::Destination, pod.map(|p| p.0), pod.is_some_and(|p| p.1 == is_first))
+        };
         for talk in &a.talks {
             let what = format!("{} {} from {}", case.name, a.protocol, talk.source);
             let key = (a.protocol, talk.source.ip(), talk.source.port(), to);
             let mine = first.get(&key).map_or(&[][..], Vec::as_slice);
             let checked = match mine {
-                [one] => has_key(one).and_then(|()| check(one, case, talk, [a.pid, server])),
+                [one] => has_key(one)
+                    .and_then(|()| check(one, case, talk, [a.pid, server]))
+                    .and_then(|()| pods_at(one, true)),
                 _ => Err(anyhow::anyhow!("{} records", mine.len())),
             };
             outcome.note(&what, checked, mine);
@@ -332,9 +371,9 @@ fn judge(asked: &[Asked], nodes: &[Ended; 2], servers: &HashMap<&str, u32>) -> R
                 let there: Vec<&Record> =
                     destinations.into_iter().filter_map(|to| second.get(&key(to))).flatten().copied().collect();
                 let checked = match there.as_slice() {
-                    [one] => {
-                        same_key(one, mine).and_then(|()| check_there(one, talk, [source, backend], [a.pid, server]))
-                    }
+                    [one] => same_key(one, mine)
+                        .and_then(|()| check_there(one, talk, [source, backend], [a.pid, server]))
+                        .and_then(|()| pods_at(one, false)),
                     _ => Err(anyhow::anyhow!("{} records at the second node", there.len())),
                 };
                 outcome.note(&what, checked, &there);
@@ -406,7 +445,7 @@ fn each_conversation_through_translation_is_one_record_on_each_node() -> Result<
     if without_root(test) {
         return Ok(());
     }
-    if std::process::Command::new("nft").arg("--version").output().is_err() {
+    if Command::new("nft").arg("--version").output().is_err() {
         skip(test, "no nft (package nftables)");
         return Ok(());
     }
@@ -414,31 +453,32 @@ fn each_conversation_through_translation_is_one_record_on_each_node() -> Result<
     let [first, second] = nodes()?;
     let mut servers = Vec::new();
     let places = [
-        (&first.pods[0], "10.1.1.11:8080"),
-        (&first.pods[1], "10.1.1.12:8080"),
-        (&second.pods[0], "10.1.2.11:8080"),
-        (&second.namespace, "192.0.2.2:8080"),
+        (Some((&first.pods[0], true)), "10.1.1.11:8080"),
+        (Some((&first.pods[1], true)), "10.1.1.12:8080"),
+        (Some((&second.pods[0], false)), "10.1.2.11:8080"),
+        (None, "192.0.2.2:8080"),
     ];
-    for (place, at) in places {
-        servers.push((at, place.start_scenario(&["peers-serve", "--at", at])?));
+    for (pod, at) in places {
+        let place = pod.map_or(Place::Node(&second.namespace), |(pod, _)| Place::Pod(pod));
+        servers.push((at, pod, place.serve(&["peers-serve", "--at", at])?));
     }
     let proxy = first.namespace.start_scenario(&["peers-proxy", "--at", "10.1.1.1:7000", "--to", "10.1.1.12:8080"])?;
     let agents = [first.agent(&dir.path().join("1"))?, second.agent(&dir.path().join("2"))?];
     let mut asked = Vec::new();
     for protocol in [TCP, UDP] {
         for (number, case) in CASES.iter().enumerate() {
-            let place = if case.from_pod { &first.pods[0] } else { &first.namespace };
+            let place = if case.from_pod { Place::Pod(&first.pods[0]) } else { Place::Node(&first.namespace) };
             asked.push(ask(place, (number, protocol), case.to, count())?);
         }
     }
-    let proxied = ask(&first.pods[0], (0, TCP), "10.1.1.1:7000", count())?;
+    let proxied = ask(Place::Pod(&first.pods[0]), (0, TCP), "10.1.1.1:7000", count())?;
     std::thread::sleep(SETTLE);
     let [one, two] = agents.map(Agent::stop);
     let ended = [one?, two?];
-    let pids: HashMap<&str, u32> = servers.iter().map(|(at, server)| (*at, server.pid())).collect();
-    let outcome = judge(&asked, &ended, &pids)?;
+    let at: Servers<'_> = servers.iter().map(|(at, pod, server)| (*at, (server.pid(), *pod))).collect();
+    let outcome = judge(&asked, &ended, &at, &first.pods[0])?;
     outcome.check(&ended[0].log)?;
-    proxied_in_two(&proxied, &ended[0], [proxy.pid(), *pids.get("10.1.1.12:8080").context("server")?])?;
+    proxied_in_two(&proxied, &ended[0], [proxy.pid(), at.get("10.1.1.12:8080").context("server")?.0])?;
     keys_differ(&ended[0])?;
     surplus(&asked, &ended[0], proxied.talks.len())
 }
