@@ -181,8 +181,13 @@ fn packets_that_pass_several_interfaces_are_counted_once() -> Result<()> {
             }
         };
         for interfaces in captured(&way) {
-            counts_once(&way, &interfaces, first_port)?;
-            first_port += FLOWS;
+            let again = |e| {
+                // A packet that one of the interfaces' buffers dropped on a busy host has no second sighting. A fault comes again.
+                println!("once more: {e:#}");
+                counts_once(&way, &interfaces, first_port + FLOWS)
+            };
+            counts_once(&way, &interfaces, first_port).or_else(again)?;
+            first_port += 2 * FLOWS;
         }
     }
     Ok(())

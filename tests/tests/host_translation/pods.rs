@@ -12,8 +12,9 @@ use pidflow_tests::records::{Record, Side};
 /// What `container` of a pod is called.
 const CONTAINER: &str = "main";
 const NAMESPACE: &str = "shop";
-/// Enters the cgroup, then executes the program, as a container's runtime does.
-const ENTER: &str = "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"";
+/// Enters the cgroup, then executes a program, as a container's runtime does. That program is a shell, which executes the test's one two
+/// seconds later: the process must live until the agent has read its container from /proc after an exec. Its children would inherit it.
+const ENTER: &str = "echo $$ > \"$0/cgroup.procs\" && exec sh -c 'sleep 2; exec \"$0\" \"$@\"' \"$@\"";
 
 /// A pod with one container.
 pub(super) struct Pod {
